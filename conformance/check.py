@@ -1,0 +1,89 @@
+"""What a check is: a pure function from exchanges to violations of one requirement."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.exchange import Exchange
+from conformance.probe import Probe
+
+Group = tuple[Exchange, ...]
+Grouping = Callable[[Sequence[Exchange], Sequence[Exchange]], Iterable[Group]]
+"""From the exchanges a requirement speaks of, and all of the run, to those that are judged side by side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """What was expected, what was found, and where."""
+
+    expected: str
+    found: str
+    where: str = "whole"
+    """`bytes 12-40`, a JSON pointer, `header NAME`, `status`, `ending` or `whole`."""
+    on: str = ""
+    """The exchange's id; empty for the first of the group."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How one requirement is seen."""
+
+    requirement: str
+    find: Callable[..., Iterable[Violation]]
+    """Takes the exchanges of a group; yields what is wrong, and nothing when all is well."""
+    when: Callable[[Exchange], bool]
+    """Which exchanges the requirement speaks of, by what was asked."""
+    probes: tuple[Probe, ...]
+    """What must be asked so that the requirement is decided."""
+    groups: Grouping
+
+
+def singly(chosen: Sequence[Exchange], _all: Sequence[Exchange]) -> Iterable[Group]:
+    """Each exchange by itself."""
+    return ((exchange,) for exchange in chosen)
+
+
+def beside_control(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterable[Group]:
+    """Each exchange with the one of its control."""
+    controls = {exchange.probe: exchange for exchange in everything if exchange.step == 0}
+    for exchange in chosen:
+        if exchange.control in controls:
+            yield exchange, controls[exchange.control]
+
+
+def together(chosen: Sequence[Exchange], _all: Sequence[Exchange]) -> Iterable[Group]:
+    """All exchanges as one group, when there are at least two to compare."""
+    if len(chosen) > 1:
+        yield tuple(chosen)
+
+
+def check(
+    requirement: str,
+    *,
+    when: Callable[[Exchange], bool],
+    probes: Iterable[Probe],
+    groups: Grouping = singly,
+) -> Callable[[Callable[..., Iterable[Violation]]], Check]:
+    """Make a check of a generator of violations."""
+
+    def made(find: Callable[..., Iterable[Violation]]) -> Check:
+        return Check(requirement=requirement, find=find, when=when, probes=tuple(probes), groups=groups)
+
+    return made
+
+
+def of(*probes: Probe) -> Callable[[Exchange], bool]:
+    """A predicate: the exchange belongs to one of these probes."""
+    names = frozenset(probe.name for probe in probes)
+    return lambda exchange: exchange.probe in names
+
+
+def listed(module: Mapping[str, Any]) -> tuple[Check, ...]:
+    """The checks among a module's names, tables of checks included, in the order they are written."""
+    found: list[Check] = []
+    for value in module.values():
+        if isinstance(value, Check):
+            found.append(value)
+        elif isinstance(value, tuple):
+            found += [item for item in value if isinstance(item, Check)]
+    return tuple(found)

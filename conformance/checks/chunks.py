@@ -1,0 +1,234 @@
+"""What a stream's chunks hold: page section "SSE event types", and what the documented clients need."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+from conformance import clients
+from conformance.check import Check, Violation, beside_control, check, listed, of
+from conformance.checks.framing import ASKED, streaming
+from conformance.checks.response import is_near, sums_up
+from conformance.document import MISSING, at, is_number, shown
+from conformance.exchange import Exchange
+from conformance.probes import stream as probes
+from conformance.reading import Chunk, Unobservable, asked, body, stream, streamed_text, text, undisturbed, whole
+
+SPREAD: Final = 0.1
+"""The least part of a stream's time over which its text must arrive, when there is time to tell."""
+TELLING: Final = 0.5
+"""Seconds of waiting below which a burst is no sign of buffering."""
+
+
+def _each_chunk(requirement: str, expected: str, wrong: Callable[[Exchange, Any], str]) -> Check:
+    """No chunk of a stream is wrong: `wrong` takes the exchange and the payload, and says what it found, or nothing."""
+
+    def find(exchange: Exchange) -> Iterator[Violation]:
+        chunks = stream(exchange).chunks
+        if not chunks:
+            raise Unobservable("the stream has no chunk")
+        for chunk in chunks:
+            if found := wrong(exchange, chunk.payload):
+                yield Violation(expected=expected, found=found, where=chunk.where)
+
+    return check(requirement, when=streaming, probes=ASKED)(find)
+
+
+def _without_choices(_exchange: Exchange, payload: Any) -> str:
+    if not isinstance(payload, Mapping):
+        return shown(payload)
+    if isinstance(payload.get("choices"), list):
+        return ""
+    wrapped = isinstance(at(payload, "/data/choices"), list)
+    return "a chunk wrapped in `data`" if wrapped else f"an object with {', '.join(list(payload)[:6]) or 'no member'}"
+
+
+def _without_choice(_exchange: Exchange, payload: Any) -> str:
+    choices = at(payload, "/choices")
+    if not isinstance(choices, list):
+        return ""  # a requirement of its own
+    if not choices:
+        return "choices is []"
+    return "" if isinstance(choices[0], Mapping) else f"choices[0] is {shown(choices[0])}"
+
+
+def _without_delta(_exchange: Exchange, payload: Any) -> str:
+    choice = at(payload, "/choices/0")
+    if not isinstance(choice, Mapping) or isinstance(choice.get("delta"), Mapping):
+        return ""
+    return f"delta is {shown(choice.get('delta', MISSING))}"
+
+
+def _odd_content(_exchange: Exchange, payload: Any) -> str:
+    found = at(payload, "/choices/0/delta/content")
+    return "" if found is MISSING or found is None or isinstance(found, str) else f"content is {shown(found)}"
+
+
+def _null_content(_exchange: Exchange, payload: Any) -> str:
+    return "content is null" if at(payload, "/choices/0/delta/content") is None else ""
+
+
+def _odd_index(_exchange: Exchange, payload: Any) -> str:
+    found = at(payload, "/choices/0/index")
+    right = found is MISSING or (is_number(found) and found == 0)
+    return "" if right else f"index is {shown(found)}"
+
+
+def _odd_role(_exchange: Exchange, payload: Any) -> str:
+    found = at(payload, "/choices/0/delta/role")
+    return "" if found in (MISSING, None, "assistant") else f"role is {shown(found)}"
+
+
+def _odd_model(exchange: Exchange, payload: Any) -> str:
+    found = at(payload, "/model")
+    return "" if found in (MISSING, asked(exchange, "/model")) else f"model is {shown(found)}"
+
+
+def _odd_time(exchange: Exchange, payload: Any) -> str:
+    found = at(payload, "/created")
+    return "" if found is MISSING or is_near(found, exchange) else f"created is {shown(found)}"
+
+
+def _odd_usage(_exchange: Exchange, payload: Any) -> str:
+    found = at(payload, "/usage")
+    if found is MISSING or found is None:
+        return ""
+    try:
+        return "" if sums_up(found) else f"usage is {shown(found)}"
+    except Unobservable as reason:
+        return str(reason)
+
+
+CHUNKS: Final = (
+    _each_chunk("stream.chunk-object", "an object with `choices` at its top", _without_choices),
+    _each_chunk("stream.choices-not-empty", "a first choice", _without_choice),
+    _each_chunk("stream.delta-object", "an object at choices[0].delta", _without_delta),
+    _each_chunk("stream.content-is-text", "a string", _odd_content),
+    _each_chunk("stream.content-not-null", "a string, or no content at all", _null_content),
+    _each_chunk("stream.choice-index", "0", _odd_index),
+    _each_chunk("stream.role", '"assistant", or no role', _odd_role),
+    _each_chunk("stream.same-model", "the slug that was asked for", _odd_model),
+    _each_chunk("stream.created-in-seconds", "Unix seconds of now", _odd_time),
+    _each_chunk("stream.usage-sum", "three counts, the total their sum", _odd_usage),
+)
+
+
+@check("stream.same-id", when=streaming, probes=ASKED)
+def same_id(exchange: Exchange) -> Iterator[Violation]:
+    """Chunks of one stream carry the same non-empty `id` where they carry one."""
+    first: Any = MISSING
+    for chunk in stream(exchange).chunks:
+        found = at(chunk.payload, "/id")
+        if found is MISSING:
+            continue
+        first = found if first is MISSING else first
+        if found != first or not isinstance(found, str) or not found:
+            yield Violation(
+                expected=shown(first) if found != first else "a non-empty string", found=shown(found), where=chunk.where
+            )
+
+
+@check("stream.text-accumulates", when=of(probes.GREETING), probes=(probes.GREETING,), groups=beside_control)
+def text_accumulates(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+    """There is some text when a text was asked for, as there is without a stream."""
+    if streamed_text(exchange):
+        return
+    if not text(control):
+        raise Unobservable("the model wrote no text, streamed or not")
+    yield Violation(expected=f"text, as without a stream: {shown(text(control))}", found="none in any delta.content")
+
+
+def _written(exchange: Exchange) -> list[tuple[str, Chunk]]:
+    """The pieces of text of an undisturbed stream that are not empty, with their chunks."""
+    pairs = [(at(chunk.payload, "/choices/0/delta/content"), chunk) for chunk in undisturbed(exchange).chunks]
+    return [(content, chunk) for content, chunk in pairs if isinstance(content, str) and content]
+
+
+@check("stream.deltas-not-repeats", when=of(probes.COUNTING, probes.LIMITED), probes=(probes.COUNTING,))
+def deltas_not_repeats(exchange: Exchange) -> Iterator[Violation]:
+    """Each chunk adds to the text instead of repeating it."""
+    written = _written(exchange)
+    if len(written) < 4:
+        raise Unobservable(f"the answer came in {len(written)} chunks, too few to tell")
+    texts = [content for content, _ in written]
+    if all(later.startswith(earlier) and later != earlier for earlier, later in pairwise(texts)):
+        yield Violation(
+            expected="what is new since the chunk before",
+            found=f"all the text so far: {shown(texts[1])}",
+            where=written[1][1].where,
+        )
+
+
+@check("stream.text-intact", when=of(probes.MULTILINGUAL), probes=(probes.MULTILINGUAL,), groups=beside_control)
+def text_intact(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+    """Characters of two, three and four bytes arrive whole in a stream, as they do in one JSON answer."""
+    plain, found = text(control), streamed_text(exchange)
+    if "\ufffd" in found and "\ufffd" not in plain and not plain.isascii():
+        yield Violation(expected=shown(plain), found=f"{shown(found)}, with U+FFFD in it")
+    elif found.isascii():
+        raise Unobservable("the model wrote nothing beyond ASCII")
+
+
+@check("stream.done-in-text", when=of(probes.END_MARKER), probes=(probes.END_MARKER,), groups=beside_control)
+def done_in_text(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+    """A model that writes [DONE] does not end the stream."""
+    plain, found = text(control), streamed_text(exchange)
+    if "[DONE]" in found:
+        return
+    before, marker, _ = plain.partition("[DONE]")
+    if not marker:
+        raise Unobservable("the model did not write [DONE]")
+    if not before.startswith(found.rstrip()):
+        raise Unobservable("the model wrote something else in the stream")
+    yield Violation(expected=shown(plain), found=shown(found))
+
+
+@check("stream.not-in-one-burst", when=of(probes.COUNTING), probes=(probes.COUNTING,))
+def not_in_one_burst(exchange: Exchange) -> Iterator[Violation]:
+    """The chunks of a longer answer arrive spread over its time."""
+    written = _written(exchange)
+    if len(written) < 8:
+        raise Unobservable(f"the answer came in {len(written)} chunks, too few to tell")
+    first, last = (arrival(exchange, chunk.event.span[1]) for _, chunk in (written[0], written[-1]))
+    if last - first >= SPREAD * last:
+        return
+    if last < TELLING:
+        raise Unobservable(f"the whole answer was there after {last:.2f} s, too soon to tell")
+    yield Violation(
+        expected="text while it is being written",
+        found=f"nothing for {first:.2f} s, then {len(written)} chunks within {last - first:.2f} s",
+    )
+
+
+def arrival(exchange: Exchange, offset: int) -> float:
+    """Seconds from the beginning of the request until the body's first `offset` bytes had come."""
+    seen = 0
+    for piece in exchange.pieces:
+        seen += len(piece.data)
+        if seen >= offset:
+            return piece.at
+    return exchange.elapsed
+
+
+def _survives(requirement: str, read: Callable[[bytes], clients.ClientRun]) -> Check:
+    """A documented client reads the stream to `[DONE]` and prints its text."""
+
+    def find(exchange: Exchange) -> Iterator[Violation]:
+        expected = streamed_text(exchange)
+        run = read(body(exchange))
+        if run.stopped is clients.Stop.CRASH:
+            yield Violation(expected="no exception", found=f"{run.crash} on the line {shown(run.line)}")
+        elif run.stopped is clients.Stop.END:
+            yield Violation(expected="the client sees [DONE]", found="the client reads to the end of the body")
+        elif run.printed != expected:
+            yield Violation(expected=f"it prints {shown(expected)}", found=f"it prints {shown(run.printed)}")
+        whole(exchange)
+
+    return check(requirement, when=of(*probes.TALKS), probes=ASKED)(find)
+
+
+CLIENTS: Final = (
+    _survives("stream.python-client-survives", clients.python_stream),
+    _survives("stream.typescript-client-survives", clients.typescript_stream),
+)
+
+CHECKS: Final = listed(globals())

@@ -1,0 +1,103 @@
+"""The page's section "Request parameters": what is accepted, and what it brings about."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from conformance.check import Violation, beside_control, check, listed, of
+from conformance.checks.finish import limit, written
+from conformance.checks.request import accepted, busy, served
+from conformance.exchange import Exchange
+from conformance.probes import parameters as probes
+from conformance.probes import plain, stream
+from conformance.reading import (
+    ROOTS,
+    Unobservable,
+    answer,
+    legal,
+    looks_streamed,
+    media_type,
+    text,
+    unstreamed,
+)
+
+WORDS_PER_TOKEN: Final = 4
+"""More words than any tokenizer puts into one token, so that a text too long is too long for all of them."""
+
+ACCEPTED: Final = (
+    accepted("parameters.max-tokens-accepted", plain.CUT_SHORT),
+    accepted("parameters.temperature-zero", probes.TEMPERATURE_ZERO),
+    accepted("parameters.temperature-middle", probes.TEMPERATURE_MIDDLE),
+    accepted("parameters.temperature-two", probes.TEMPERATURE_TWO),
+    accepted("parameters.temperature-integer", probes.TEMPERATURE_INTEGER),
+    accepted("parameters.top-p-middle", probes.TOP_P_MIDDLE),
+    accepted("parameters.top-p-one", probes.TOP_P_ONE),
+    accepted("parameters.stop-string", probes.STOP_STRING),
+    accepted("parameters.stop-array", probes.STOP_ARRAY),
+    accepted("parameters.seed-accepted", probes.SEED),
+    accepted("parameters.tools-accepted", probes.TOOLS),
+    accepted("parameters.tool-choice-auto", probes.CHOICE_AUTO),
+    accepted("parameters.tool-choice-none", probes.CHOICE_NONE),
+    accepted("parameters.tool-choice-required", probes.CHOICE_REQUIRED),
+    accepted("parameters.tool-choice-named", probes.CHOICE_NAMED),
+    accepted("parameters.metadata-accepted", probes.METADATA),
+    accepted("parameters.all-together", probes.ALL_TOGETHER),
+)
+
+
+@check("parameters.max-tokens-kept", when=lambda e: unstreamed(e) and legal(e), probes=(plain.CUT_SHORT, plain.LIMITED))
+def max_tokens_kept(exchange: Exchange) -> Iterator[Violation]:
+    """An answer has no more completion tokens than `max_tokens`."""
+    if written(exchange) > limit(exchange):
+        yield Violation(
+            expected=f"at most {limit(exchange)}",
+            found=str(written(exchange)),
+            where=ROOTS[exchange.profile] + "/usage/completion_tokens",
+        )
+
+
+@check(
+    "parameters.max-tokens-kept-in-text",
+    when=of(plain.CUT_SHORT, stream.CUT_SHORT),
+    probes=(plain.CUT_SHORT, stream.CUT_SHORT),
+)
+def max_tokens_kept_in_text(exchange: Exchange) -> Iterator[Violation]:
+    """An answer's text is no longer than `max_tokens` tokens can write."""
+    words = len(text(exchange).split())
+    if words > WORDS_PER_TOKEN * limit(exchange):
+        yield Violation(expected=f"what {limit(exchange)} tokens can write", found=f"{words} words")
+
+
+@check("parameters.stream-true", when=of(stream.GREETING), probes=(stream.GREETING,), groups=beside_control)
+def stream_true(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+    """`stream` true brings an event stream."""
+    if not served(exchange):
+        if busy(exchange) or not served(control):
+            raise Unobservable(f"refused, and so may be the request without stream: {answer(exchange)}")
+        yield Violation(expected="an event stream", found=answer(exchange), where="status")
+    elif not looks_streamed(exchange):
+        yield Violation(
+            expected="an event stream", found=f"a body of {media_type(exchange) or 'no media type'}", where="whole"
+        )
+
+
+@check("parameters.stream-false", when=of(probes.STREAM_FALSE), probes=(probes.STREAM_FALSE,), groups=beside_control)
+def stream_false(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+    """`stream` false brings one JSON answer."""
+    if not served(exchange):
+        if busy(exchange) or not served(control):
+            raise Unobservable(f"refused, and so may be the request without stream: {answer(exchange)}")
+        yield Violation(expected="one JSON answer", found=answer(exchange), where="status")
+    elif looks_streamed(exchange):
+        yield Violation(expected="one JSON answer", found="an event stream")
+
+
+@check("parameters.stream-default", when=of(plain.GREETING, probes.SHORT), probes=(plain.GREETING,))
+def stream_default(exchange: Exchange) -> Iterator[Violation]:
+    """Without `stream` there is one JSON answer."""
+    if not served(exchange):
+        raise Unobservable(f"refused: {answer(exchange)}")
+    if looks_streamed(exchange):
+        yield Violation(expected="one JSON answer", found="an event stream")
+
+
+CHECKS: Final = listed(globals())

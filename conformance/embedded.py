@@ -1,0 +1,33 @@
+"""The embedded default: the reference server on a free loopback port, and what is known of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Final
+
+from conformance.server.hosting import serve_in_thread
+from conformance.server.site import Site
+from conformance.server.triggers import triggers
+from conformance.target import TRIGGERS, Limits, Target
+
+MODEL: Final = "reference/mini"
+
+
+@contextmanager
+def embedded_target(*, limits: Limits, key: str, profile: str = "native") -> Iterator[Target]:
+    """The reference server as a target, for as long as the block runs.
+
+    Raises:
+        OSError: no loopback port is to be had.
+        RuntimeError: the server did not start.
+    """
+    with serve_in_thread(replace(Site(), keys=(key,))) as url:
+        yield Target(
+            url=url,
+            profile=profile,
+            model=MODEL,
+            max_output_tokens=512,
+            capabilities={"tools": True, "vision": True, "audio": True},
+            triggers={trigger.name: trigger.body for trigger in triggers() if trigger.name in TRIGGERS},
+            limits=limits,
+        )

@@ -1,0 +1,166 @@
+"""The record of a run: JSON lines with a header, one exchange a line, and a footer."""
+
+import gzip
+import json
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Self
+
+from conformance.document import NotJson, parse
+from conformance.exchange import Exchange, from_json, to_json
+from conformance.target import BadInput
+
+FORMAT: Final = "chat-conformance-evidence/1"
+"""What the header's `format` says; another number is another shape."""
+
+_PLAIN: Final = "evidence.jsonl"
+_PACKED: Final = "evidence.jsonl.gz"
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    # ASCII alone: a lone surrogate can be written, and no editor meets a foreign line end or a bidi control.
+    return json.dumps(record, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+
+
+class Journal:
+    """Evidence as it is written: every record is a line of its own and leaves the process at once.
+
+    Left as a context manager without `close`, it ends without a footer: the run was cut short.
+    """
+
+    def __init__(self, file: Path, header: Mapping[str, Any]) -> None:
+        """Begin a new file.
+
+        Raises:
+            FileExistsError: `file`, or its compressed form beside it, is already there.
+            OSError: the file cannot be written.
+        """
+        packed = file.with_name(file.name + ".gz")
+        if packed.exists():
+            raise FileExistsError(f"{packed} holds another run; give a fresh directory")
+        self._file: BinaryIO = file.open("xb")
+        self._write({"kind": "header", "format": FORMAT, **header})
+
+    def record(self, exchange: Exchange) -> None:
+        """Write one exchange."""
+        self._write(to_json(exchange))
+
+    def close(self, footer: Mapping[str, Any]) -> None:
+        """Write the footer and close the file."""
+        self._write({"kind": "footer", **footer})
+        self._file.close()
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        self._file.write(_line(record))
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a run left behind."""
+
+    header: Mapping[str, Any]
+    """What the journal was begun with."""
+    exchanges: tuple[Exchange, ...]
+    """In the order in which they ended."""
+    footer: Mapping[str, Any] | None
+    """What the journal was closed with; None where the run was cut short."""
+
+
+def _records(lines: Iterable[bytes], file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every record with its place for a message; a last line without its line end is dropped when it is broken.
+
+    A record is written with its line end in one go, so only a torn one lacks it.
+    """
+    for number, line in enumerate(lines, start=1):
+        place = f"{file}, line {number}"
+        try:
+            record = parse(line)
+        except NotJson as error:
+            if number > 1 and not line.endswith(b"\n"):
+                return
+            raise BadInput(f"{place}: {error}; take the run's own file, unedited") from None
+        if not isinstance(record, dict):
+            raise BadInput(f"{place}: not a record; take the run's own file, unedited")
+        yield place, record
+
+
+def _gathered(records: Iterator[tuple[str, Mapping[str, Any]]], file: Path) -> Evidence:
+    place, first = next(records, (str(file), {}))
+    if first.get("kind") != "header":
+        raise BadInput(f"{place}: no header; this is not the evidence of a run, or the run died before it began")
+    if first.get("format") != FORMAT:
+        raise BadInput(f"{place}: the format is {first.get('format')!r}, and this version reads {FORMAT!r} only")
+    exchanges: list[Exchange] = []
+    footer: Mapping[str, Any] | None = None
+    for place, record in records:
+        if footer is not None:
+            raise BadInput(f"{place}: a record after the footer; take the run's own file, unedited")
+        match record.get("kind"):
+            case "exchange":
+                try:
+                    exchanges.append(from_json(record))
+                except ValueError as error:
+                    raise BadInput(f"{place}: {error}; take the run's own file, unedited") from None
+            case "footer":
+                footer = {name: value for name, value in record.items() if name != "kind"}
+            case "header":
+                raise BadInput(f"{place}: a second header; keep each run in a directory of its own")
+            case kind:
+                raise BadInput(f"{place}: no record is of the kind {kind!r}; take the run's own file, unedited")
+    header = {name: value for name, value in first.items() if name not in {"kind", "format"}}
+    return Evidence(header=header, exchanges=tuple(exchanges), footer=footer)
+
+
+def read(run: Path) -> Evidence:
+    """The evidence in a run's directory, compressed or not.
+
+    A line torn by a crash, which can only be the last, is dropped.
+
+    Raises:
+        BadInput: there is none, it has another format, or a line is broken; the message says where.
+    """
+    plain, packed = run / _PLAIN, run / _PACKED
+    file = plain if plain.exists() else packed
+    try:
+        with gzip.open(file, "rb") if file == packed else file.open("rb") as lines:
+            return _gathered(_records(lines, file), file)
+    except FileNotFoundError:
+        raise BadInput(f"{run}: holds no {_PLAIN}; give the directory that a run wrote") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadInput(f"{file}: not whole ({error}); take the run's own file, unedited") from None
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def compressed(run: Path, *, above_bytes: int = 8 * 1024 * 1024) -> None:
+    """Put a compressed file in the place of evidence that is larger than `above_bytes`; leave smaller evidence alone.
+
+    Equal evidence gives equal bytes. Both files are there for a moment and hold the same, so a crash loses nothing.
+    """
+    plain, packed, draft = run / _PLAIN, run / _PACKED, run / (_PACKED + ".part")
+    if not plain.exists() or plain.stat().st_size <= above_bytes:
+        return
+    try:
+        with (
+            plain.open("rb") as source,
+            draft.open("wb") as raw,
+            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as target,
+        ):
+            shutil.copyfileobj(source, target)
+        draft.replace(packed)
+    finally:
+        draft.unlink(missing_ok=True)
+    plain.unlink()

@@ -1,0 +1,142 @@
+"""What will be asked: the probes that the selected requirements need, and what they can cost."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from conformance.probe import Echo, Probe, Step, output_bound
+from conformance.requirement import Requirement
+from conformance.target import Target
+
+_BYTES_PER_TOKEN: Final = 3  # of a request's text; tokenizers of English need about four
+_UNBOUNDED: Final = 512  # tokens reckoned for an answer that only the model bounds
+QUICK_REQUESTS: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The probes of a run in the order they are sent, and the upper bounds that are known before."""
+
+    probes: tuple[Probe, ...]
+    left_out: Mapping[str, str]
+    """For each requirement that is not asked about, why."""
+    requests: int
+    """Requests, without retries."""
+    prompt_tokens: int
+    """An estimate from the length of the requests."""
+    output_tokens: int
+    """The most that the requests let the model write, those aside that bound nothing."""
+    unbounded: int
+    """Answers that only the model bounds, since the request must do without `max_tokens`."""
+
+
+def _prompt(step: Step) -> int:
+    def plain(value: Any) -> str:
+        return "" if isinstance(value, Echo) else str(value)
+
+    text = json.dumps(step.body, default=plain, ensure_ascii=False)
+    return math.ceil(len(text.encode("utf-8")) / _BYTES_PER_TOKEN)
+
+
+def _output(step: Step, cap: int | None) -> int:
+    bound = output_bound(step, cap=cap)
+    return _UNBOUNDED if bound is None else bound
+
+
+def _with_controls(probes: Iterable[Probe], catalogue: Mapping[str, Probe]) -> dict[str, Probe]:
+    """The probes by name, each after the controls it is measured against."""
+    found: dict[str, Probe] = {}
+
+    def add(probe: Probe) -> None:
+        if probe.name not in found:
+            if probe.control:
+                add(catalogue[probe.control])
+            found[probe.name] = probe
+
+    for probe in probes:
+        add(probe)
+    return found
+
+
+def planned(  # noqa: PLR0913  # each is one thing the plan depends on
+    requirements: Sequence[Requirement],
+    *,
+    probes_of: Mapping[str, Sequence[Probe]],
+    catalogue: Mapping[str, Probe],
+    opening: Probe,
+    target: Target,
+    left_out: Mapping[str, str],
+    quick: bool = False,
+) -> Plan:
+    """The plan for some requirements.
+
+    Args:
+        requirements: those to decide, in the order of their importance when the limits cannot hold all.
+        probes_of: for each requirement's id, the probes that decide it.
+        catalogue: every declared probe by name, in the order of sending; controls are looked up here.
+        opening: sent first whatever is selected.
+        target: its claims say what need not be asked, its limits what may be.
+        left_out: requirements that were filtered out before, with the reasons.
+        quick: only the probes marked so.
+    """
+    chosen: dict[str, Probe] = {opening.name: opening}
+    dropped: dict[str, str] = dict(left_out)
+    fits = _budget(target)
+    fits((opening,))
+    for requirement in requirements:
+        if not askable(requirement, target):
+            continue
+        wanted = [probe for probe in probes_of.get(requirement.id, ()) if probe.quick or not quick]
+        if not wanted:
+            dropped[requirement.id] = "not part of a quick run"
+            continue
+        reached = False
+        for probe in wanted:
+            if not probe.triggers <= target.triggers.keys():
+                continue
+            needed = _with_controls([probe], catalogue)
+            if fits([item for name, item in needed.items() if name not in chosen]):
+                chosen |= needed
+                reached = True
+        if not reached:
+            dropped[requirement.id] = "over the limits of requests or tokens (--max-requests, --max-tokens)"
+    probes = tuple(probe for name, probe in catalogue.items() if name in chosen)
+    steps = [step for probe in probes for step in probe.steps]
+    cap = target.max_output_tokens
+    return Plan(
+        probes=(opening, *(probe for probe in probes if probe is not opening)),
+        left_out=dropped,
+        requests=len(steps),
+        prompt_tokens=sum(_prompt(step) for step in steps),
+        output_tokens=sum(output_bound(step, cap=cap) or 0 for step in steps),
+        unbounded=sum(output_bound(step, cap=cap) is None for step in steps),
+    )
+
+
+def askable(requirement: Requirement, target: Target) -> bool:
+    """Whether asking can decide a requirement, by what the target file says."""
+    return (
+        not requirement.untested
+        and "backend" not in requirement.needs
+        and target.profile in requirement.profiles
+        and all(target.capabilities.get(need, True) for need in requirement.capabilities)
+        and all(trigger in target.triggers for trigger in requirement.triggers)
+    )
+
+
+def _budget(target: Target) -> Callable[[Sequence[Probe]], bool]:
+    requests, tokens = 0, 0
+
+    def fits(probes: Sequence[Probe]) -> bool:
+        """Whether the probes fit beside those taken before; if so they are taken."""
+        nonlocal requests, tokens
+        steps = [step for probe in probes for step in probe.steps]
+        more = sum(_prompt(step) + _output(step, target.max_output_tokens) for step in steps)
+        if requests + len(steps) > target.limits.max_requests or tokens + more > target.limits.max_tokens:
+            return False
+        requests, tokens = requests + len(steps), tokens + more
+        return True
+
+    return fits

@@ -1,0 +1,14 @@
+"""Every declared probe, in the order of the page."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from conformance.probe import Probe
+from conformance.probes import failures, parameters, plain, stream, tools
+
+OPENING: Final = plain.GREETING
+"""Sent first and alone: without an answer to it there is no run."""
+
+PROBES: Final[Mapping[str, Probe]] = {
+    probe.name: probe for module in (plain, parameters, stream, tools, failures) for probe in module.PROBES
+}

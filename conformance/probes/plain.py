@@ -1,0 +1,80 @@
+"""The page's sections "Basic request" and "Response shape": plain questions, one JSON answer."""
+
+from conformance.probe import MODEL, Auth, Probe, Step
+
+GREETING = Probe(
+    name="plain.greeting",
+    asks="A plain question with a plain answer; everything else is measured against it.",
+    steps=(
+        Step(
+            body={
+                "model": MODEL,
+                "messages": [{"role": "user", "content": "Reply with exactly: Hello"}],
+                "max_tokens": 64,
+            }
+        ),
+    ),
+    quick=True,
+)
+
+MINIMAL = GREETING.but("plain.minimal", "The same with only the two required members.", without="max_tokens")
+
+DOCUMENTED = GREETING.but(
+    "plain.documented",
+    "The page's own first example.",
+    messages=[
+        {"role": "system", "content": "You are a concise assistant."},
+        {"role": "user", "content": "What is the capital of Switzerland?"},
+    ],
+    max_tokens=50,
+)
+
+RAW_UTF8 = GREETING.but(
+    "plain.raw-utf8",
+    "Characters of two, three and four bytes, sent as raw UTF-8, and separators that split lines in some readers.",
+    messages=[{"role": "user", "content": "Reply with exactly: Zürich 東京 🎈 naïve\u2028Ω\u2029¼\u0085fin"}],
+)
+
+ESCAPED = RAW_UTF8.sent(
+    "plain.escaped-unicode", "The same text, sent as JSON escapes with surrogate pairs.", ascii=True
+)
+
+END_MARKER = GREETING.but(
+    "plain.end-marker",
+    "A model asked to write the end marker of streams, here in one JSON answer.",
+    messages=[{"role": "user", "content": "Reply with exactly: data: [DONE] is the last line"}],
+)
+
+NO_ACCEPT = GREETING.sent(
+    "plain.no-accept", "The plain question without an Accept header.", headers=(("Accept", None),)
+)
+
+NO_KEY = GREETING.sent("auth.no-key", "The plain question without an Authorization header.", auth=Auth.NONE)
+
+WRONG_KEY = GREETING.sent("auth.wrong-key", "The plain question with a key that nobody issued.", auth=Auth.WRONG)
+
+BARE_KEY = GREETING.sent("auth.bare-key", "The plain question, the key sent without the word Bearer.", auth=Auth.BARE)
+
+LIMITED = GREETING.but(
+    "plain.limited",
+    "A long count that surely needs more than 24 tokens.",
+    messages=[{"role": "user", "content": "Count from 1 to 100, separated by commas."}],
+    max_tokens=24,
+)
+
+CUT_SHORT = LIMITED.but("plain.cut-short", "The same count with room for 3 tokens.", max_tokens=3)
+
+PROBES = (
+    GREETING,
+    MINIMAL,
+    DOCUMENTED,
+    RAW_UTF8,
+    ESCAPED,
+    END_MARKER,
+    NO_ACCEPT,
+    NO_KEY,
+    WRONG_KEY,
+    BARE_KEY,
+    LIMITED,
+    CUT_SHORT,
+)

@@ -1,0 +1,49 @@
+"""The page's sections "Streaming" and "SSE event types"."""
+
+from dataclasses import replace
+
+from conformance.probe import Auth
+from conformance.probes import parameters, plain
+
+GREETING = replace(plain.GREETING.but("stream.greeting", "The plain question, streamed.", stream=True), quick=True)
+
+NO_ACCEPT = GREETING.sent("stream.no-accept", "The same without an Accept header.", headers=(("Accept", None),))
+
+COUNTING = GREETING.but(
+    "stream.counting",
+    "A longer answer, so that it comes in pieces.",
+    messages=[{"role": "user", "content": "Count from 1 to 60, separated by commas."}],
+    max_tokens=160,
+)
+
+MULTILINGUAL = plain.RAW_UTF8.but("stream.multilingual", "The same characters, streamed.", stream=True)
+
+END_MARKER = plain.END_MARKER.but("stream.end-marker", "The same, streamed.", stream=True)
+
+LINES = GREETING.but(
+    "stream.lines",
+    "An answer of several lines.",
+    messages=[{"role": "user", "content": "Reply with exactly:\none\n\ntwo\n\ndata: three"}],
+)
+
+LIMITED = plain.LIMITED.but("stream.limited", "The long count with room for 24 tokens, streamed.", stream=True)
+
+CUT_SHORT = LIMITED.but("stream.cut-short", "The same count, streamed with room for 3 tokens.", max_tokens=3)
+
+WRONG_KEY = GREETING.sent("stream.wrong-key", "A stream asked for with a key that nobody issued.", auth=Auth.WRONG)
+
+NO_MESSAGES = GREETING.but("stream.no-messages", "A stream asked for without messages.", without="messages")
+
+TOOL_CALL = GREETING.but(
+    "stream.tool-call",
+    "A forced tool call, streamed.",
+    messages=[{"role": "user", "content": "What's the weather in Zürich?"}],
+    tools=[parameters.WEATHER_TOOL],
+    tool_choice="required",
+    max_tokens=96,
+)
+
+TALKS = (GREETING, NO_ACCEPT, COUNTING, MULTILINGUAL, END_MARKER, LINES, LIMITED, CUT_SHORT)
+"""Streams of text that any model can give."""
+
+PROBES = (*TALKS, WRONG_KEY, NO_MESSAGES, TOOL_CALL)

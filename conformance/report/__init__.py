@@ -1,0 +1,1 @@
+"""How a run is told: report.json is the record, the other formats are functions of it."""

@@ -1,0 +1,89 @@
+"""A report's requirements by what they mean to the reader."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+Row = Mapping[str, Any]
+"""One of the report's `requirements`."""
+
+MEANING: Final[Mapping[str, str]] = {
+    "conformant": "Every MUST in force was kept, as far as this run could show it.",
+    "nonconformant": "At least one MUST in force was broken.",
+    "incomplete": "Something that had to be decided was not, so this run says neither yes nor no.",
+    "aborted": "The run could not ask its questions, so it says nothing about the target.",
+}
+"""What each verdict on a run says."""
+
+STRICT_MEANING: Final = "This run is strict: a broken SHOULD counts like a broken MUST."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """The requirements that did not simply pass, in the order of the page."""
+
+    failures: tuple[Row, ...]
+    """Broken, and the run is not conformant for it."""
+    errors: tuple[Row, ...]
+    """Not judged, since the suite itself broke."""
+    undecided: tuple[Row, ...]
+    """Inconclusive, and the run is incomplete for it."""
+    warnings: tuple[Row, ...]
+    """A broken SHOULD."""
+    notes: tuple[Row, ...]
+    """A broken MAY."""
+    unclear: tuple[Row, ...]
+    """Inconclusive, at a level that decides nothing."""
+    untested: tuple[tuple[str, tuple[Row, ...]], ...]
+    """By reason."""
+    not_applicable: tuple[tuple[str, tuple[Row, ...]], ...]
+    """By reason."""
+
+
+def decides(row: Row, *, strict: bool) -> bool:
+    """Whether the run's verdict can depend on this requirement, going by its level."""
+    return row["level"] == "MUST" or (strict and row["level"] == "SHOULD")
+
+
+def findings(report: Mapping[str, Any]) -> Findings:
+    """The report's requirements, sorted by what they mean."""
+    rows: tuple[Row, ...] = tuple(report["requirements"])
+    strict = bool(report["strict"])
+    failed = [row for row in rows if row["verdict"] == "fail"]
+    inconclusive = [row for row in rows if row["verdict"] == "inconclusive"]
+    return Findings(
+        failures=tuple(row for row in failed if decides(row, strict=strict)),
+        errors=tuple(row for row in rows if row["verdict"] == "error"),
+        undecided=tuple(row for row in inconclusive if decides(row, strict=strict)),
+        warnings=tuple(row for row in failed if row["level"] == "SHOULD" and not strict),
+        notes=tuple(row for row in failed if row["level"] == "MAY"),
+        unclear=tuple(row for row in inconclusive if not decides(row, strict=strict)),
+        untested=_by_reason(row for row in rows if row["verdict"] == "untested"),
+        not_applicable=_by_reason(row for row in rows if row["verdict"] == "not_applicable"),
+    )
+
+
+def _by_reason(rows: Iterable[Row]) -> tuple[tuple[str, tuple[Row, ...]], ...]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["explanation"] or "no reason was given", []).append(row)
+    return tuple((reason, tuple(group)) for reason, group in groups.items())
+
+
+def place(where: str) -> str:
+    """A violation's `where` in words."""
+    if where in ("", "/"):
+        return "the whole document"
+    return {"status": "the status", "ending": "how it ended", "whole": "the exchange as a whole"}.get(where, where)
+
+
+def spoken(word: str) -> str:
+    """A verdict word as people write it: `not_applicable` is "not applicable"."""
+    return word.replace("_", " ")
+
+
+def listed(names: Iterable[str], *, limit: int) -> str:
+    """Some names separated by commas; those past `limit` are only counted."""
+    names = tuple(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,134 @@
+"""report.json: a function of the evidence, so that judging the same evidence again gives the same bytes."""
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from conformance.document import MISSING, at, is_integer
+from conformance.evidence import Evidence
+from conformance.exchange import Exchange
+from conformance.reading import Inconclusive, Unobservable, completion, stream, streamed
+from conformance.verdict import Conclusion, Finding, Verdict
+
+FORMAT: Final = "chat-conformance-report/1"
+_KEY_VARIABLE: Final = "CHAT_API_KEY"
+
+
+def report(conclusion: Conclusion, evidence: Evidence) -> dict[str, Any]:
+    """The report of a run (its schema: `report.schema.json`)."""
+    header, footer = evidence.header, evidence.footer or {}
+    by_id = {exchange.id: exchange for exchange in evidence.exchanges}
+    key = header["target"]["api_key_env"] or _KEY_VARIABLE
+    asks = header["plan"]["probes"]
+    counts = Counter(finding.verdict.value for finding in conclusion.findings)
+    last = max((exchange.started + exchange.elapsed for exchange in evidence.exchanges), default=header["started"])
+    return {
+        "format": FORMAT,
+        "suite": header["suite"],
+        "target": {name: header["target"][name] for name in ("url", "profile", "model")},
+        "started": datetime.fromtimestamp(header["started"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "duration_s": footer.get("duration_s", round(last - header["started"], 3)),
+        "requests": footer.get("requests", sum(_was_sent(exchange) for exchange in evidence.exchanges)),
+        "tokens": tokens(evidence.exchanges),
+        "verdict": conclusion.verdict,
+        "reason": conclusion.reason,
+        "ended": conclusion.ended,
+        "strict": header["strict"],
+        "selection": header["selection"],
+        "classes": dict(conclusion.classes),
+        "capabilities": {
+            name: {"has": capability.has, "how": capability.how} for name, capability in conclusion.capabilities.items()
+        },
+        "plan": {name: header["plan"][name] for name in ("requests", "output_tokens", "unbounded")},
+        "counts": {verdict.value: counts[verdict.value] for verdict in Verdict},
+        "requirements": [_requirement(finding, by_id, key) for finding in conclusion.findings],
+        "exchanges": [_exchange(exchange, asks) for exchange in evidence.exchanges],
+    }
+
+
+def written(record: Mapping[str, Any]) -> str:
+    """The report as the text of report.json; anything outside ASCII is escaped."""
+    return json.dumps(record, indent=1, ensure_ascii=True) + "\n"
+
+
+def _requirement(finding: Finding, by_id: Mapping[str, Exchange], key: str) -> dict[str, Any]:
+    row = finding.requirement
+    shown = next((by_id[identity] for identity in finding.evidence if identity in by_id), None)
+    return {
+        "id": row.id,
+        "level": row.level.value,
+        "class": row.certifies,
+        "basis": row.basis,
+        "section": row.section,
+        "text": row.text,
+        "source": row.source,
+        "verdict": finding.verdict.value,
+        "explanation": finding.explanation,
+        "seen": finding.seen,
+        "evidence": list(finding.evidence),
+        "violations": [
+            {
+                "exchange": identity,
+                "where": violation.where,
+                "expected": violation.expected,
+                "found": violation.found,
+            }
+            for identity, violation in finding.violations
+        ],
+        "reproduce": curl(shown, key) if shown is not None and _was_sent(shown) else "",
+    }
+
+
+def _exchange(exchange: Exchange, asks: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": exchange.id,
+        "probe": exchange.probe,
+        "asks": asks.get(exchange.probe, ""),
+        "status": exchange.response.status if exchange.response else None,
+        "ended": exchange.ended.value,
+        "elapsed_s": exchange.elapsed,
+        "bytes": len(exchange.body),
+    }
+
+
+def _was_sent(exchange: Exchange) -> bool:
+    return bool(exchange.request.headers)
+
+
+def tokens(exchanges: Iterable[Exchange]) -> dict[str, int]:
+    """Prompt and completion tokens, as far as the answers report them."""
+    total: Counter[str] = Counter()
+    for exchange in exchanges:
+        usage = _usage(exchange)
+        for name in ("prompt", "completion"):
+            count = at(usage, f"/{name}_tokens")
+            if is_integer(count) and 0 <= count < 2**53:
+                total[name] += int(count)
+    return {"prompt": total["prompt"], "completion": total["completion"]}
+
+
+def _usage(exchange: Exchange) -> Any:
+    try:
+        if not streamed(exchange):
+            return at(completion(exchange), "/usage")
+        found = [at(chunk.payload, "/usage") for chunk in stream(exchange).chunks]
+    except (Unobservable, Inconclusive):
+        return MISSING
+    return next((usage for usage in reversed(found) if isinstance(usage, Mapping)), MISSING)
+
+
+def curl(exchange: Exchange, key: str) -> str:
+    """One shell line that sends the request again; the key is read from the variable named `key`."""
+    request = exchange.request
+    words = ["curl", "-sS", "-i", "-N", "-X", request.method, request.url]
+    line = " ".join(shlex.quote(word) for word in words)
+    for name, value in request.headers:
+        if name.lower() in ("host", "content-length", "connection", "accept-encoding", "user-agent"):
+            continue
+        masked = value.endswith("***") and name.lower() == "authorization"
+        quoted = f'"{name}: {value.removesuffix("***")}${key}"' if masked else shlex.quote(f"{name}: {value}")
+        line += f" -H {quoted}"
+    return f"{line} --data-binary {shlex.quote(request.body.decode('utf-8', 'backslashreplace'))}"

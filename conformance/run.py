@@ -1,0 +1,212 @@
+"""One run from the target to the five files: what the command line and the pytest plugin both do."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from conformance import __version__, evidence, verdict
+from conformance.checks import CHECKS
+from conformance.exchange import Ending, Exchange
+from conformance.observe import observe
+from conformance.plan import Plan, planned
+from conformance.probes import OPENING, PROBES
+from conformance.report import html, junit, markdown, record
+from conformance.requirement import Level, catalogue, digest
+from conformance.selection import Selection, filtered
+from conformance.target import BadInput, Target
+
+EXITS: Final[Mapping[str, int]] = {"conformant": 0, "nonconformant": 1, "aborted": 3, "incomplete": 4}
+"""The exit code for each verdict of a run (design: verdicts)."""
+INTERRUPTED: Final = 130
+"""The exit code of a run that was told to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A run's conclusion and its report."""
+
+    conclusion: verdict.Conclusion
+    report: Mapping[str, Any]
+
+    @property
+    def exit_code(self) -> int:
+        """What the process says of the run."""
+        return INTERRUPTED if self.conclusion.ended == "interrupted" else EXITS[self.conclusion.verdict]
+
+
+def plan(target: Target, selection: Selection) -> Plan:
+    """What a selection needs asked of a target.
+
+    Raises:
+        BadInput: the selection names what is not there.
+    """
+    left_out = filtered(selection, catalogue())
+    rows = [row for row in catalogue().values() if row.id not in left_out]
+    return planned(
+        sorted(rows, key=lambda row: list(Level).index(row.level)),
+        probes_of={identity: check.probes for identity, check in CHECKS.items()},
+        catalogue=PROBES,
+        opening=OPENING,
+        target=target,
+        left_out=left_out,
+        quick=selection.quick,
+    )
+
+
+def catalogue_size() -> int:
+    """How many requirements there are."""
+    return len(catalogue())
+
+
+def header(target: Target, selection: Selection, asked: Plan) -> dict[str, Any]:
+    """What the evidence says of the run before its first exchange."""
+    return {
+        "suite": {"version": __version__, "catalogue": digest()},
+        "target": {
+            "url": target.url,
+            "endpoint": target.endpoint,
+            "profile": target.profile,
+            "model": target.model,
+            "api_key_env": target.api_key_env,
+            "max_output_tokens": target.max_output_tokens,
+            "capabilities": dict(target.capabilities),
+            "triggers": sorted(target.triggers),
+        },
+        "started": round(time.time(), 3),
+        "selection": str(selection),
+        "strict": selection.strict,
+        "quick": selection.quick,
+        "plan": {
+            "requests": asked.requests,
+            "prompt_tokens": asked.prompt_tokens,
+            "output_tokens": asked.output_tokens,
+            "unbounded": asked.unbounded,
+            "probes": {probe.name: probe.asks for probe in asked.probes},
+        },
+        "left_out": dict(asked.left_out),
+        "filtered": sorted(filtered(selection, catalogue())),
+    }
+
+
+def fresh_directory(target: Target, chosen: Path | None) -> Path:
+    """An empty directory for the run, made; by default `reports/runs/<UTC time>-<host>`.
+
+    Raises:
+        BadInput: the directory holds another run, or cannot be made.
+    """
+    host = (urlsplit(target.url).hostname or "target").replace(":", "-")
+    run = chosen or Path("reports") / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{host}"
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{run}: cannot be made: {error.strerror}; give another --output") from None
+    if any(run.glob("evidence.jsonl*")):
+        if chosen is None:
+            return fresh_directory(target, run.with_name(f"{run.name}-{time.time_ns() % 10**6:06}"))
+        raise BadInput(f"{run}: holds another run already; give an empty --output")
+    return run
+
+
+async def observed(  # noqa: PLR0913  # what a run is made of
+    run: Path,
+    *,
+    target: Target,
+    key: str,
+    selection: Selection,
+    asked: Plan,
+    seen: Callable[[Exchange], None] = lambda _: None,
+) -> None:
+    """Send the plan and keep the evidence in the run's directory.
+
+    Args:
+        run: an empty directory.
+        target: where to.
+        key: the API key.
+        selection: what the run is about; goes into the evidence.
+        asked: the plan of that selection.
+        seen: called with each exchange after it was written.
+
+    Raises:
+        asyncio.CancelledError: the run was told to stop; what was seen is kept, and marked as interrupted.
+    """
+    begun = time.monotonic()
+    sent = 0
+    with evidence.Journal(run / "evidence.jsonl", header(target, selection, asked)) as journal:
+
+        def kept(exchange: Exchange) -> None:
+            nonlocal sent
+            sent += exchange.ended is not Ending.UNSENT
+            journal.record(exchange)
+            seen(exchange)
+
+        def close(ended: str, reason: str) -> None:
+            took = round(time.monotonic() - begun, 3)
+            journal.close({"ended": ended, "reason": reason, "duration_s": took, "requests": sent})
+
+        try:
+            outcome = await observe(asked.probes, target=target, key=key, record=kept, opening=OPENING.name)
+        except asyncio.CancelledError:
+            close("interrupted", "")
+            raise
+        close(outcome.ended.value, outcome.reason)
+    evidence.compressed(run)
+
+
+def judged(run: Path) -> Judgement:
+    """The judgement of a run's evidence, made without a network.
+
+    Raises:
+        BadInput: the directory holds no evidence that can be read.
+    """
+    kept = _in_order(evidence.read(run))
+    conclusion = verdict.concluded(kept, catalogue=catalogue(), checks=CHECKS)
+    return Judgement(conclusion=conclusion, report=record.report(conclusion, kept))
+
+
+def _in_order(kept: evidence.Evidence) -> evidence.Evidence:
+    """The evidence with its exchanges in the order of the plan, since they ended in the order of chance."""
+    places = {name: place for place, name in enumerate(kept.header["plan"]["probes"])}
+    ordered = sorted(
+        kept.exchanges,
+        key=lambda exchange: (places.get(exchange.probe, len(places)), exchange.step, exchange.attempt),
+    )
+    return evidence.Evidence(header=kept.header, exchanges=tuple(ordered), footer=kept.footer)
+
+
+def write_reports(run: Path, report: Mapping[str, Any], output: Path) -> None:
+    """Write report.json and the formats made of it.
+
+    Args:
+        run: the run's directory, where the evidence is.
+        report: its report.
+        output: the directory to write to.
+
+    Raises:
+        BadInput: a file cannot be written, or the directory holds no evidence that can be read.
+    """
+    _written(output / "report.json", record.written(report).encode("ascii"))
+    render(run, report, output)
+
+
+def render(run: Path, report: Mapping[str, Any], output: Path) -> None:
+    """Write the formats made of report.json: HTML, Markdown and JUnit; the arguments are those of `write_reports`.
+
+    Raises:
+        BadInput: a file cannot be written, or the directory holds no evidence that can be read.
+    """
+    exchanges = _in_order(evidence.read(run)).exchanges
+    _written(output / "report.html", html.page(report, exchanges).encode("utf-8"))
+    _written(output / "summary.md", markdown.summary(report).encode("utf-8"))
+    _written(output / "junit.xml", junit.document(report))
+
+
+def _written(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be written: {error.strerror}") from None

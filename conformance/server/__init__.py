@@ -1,0 +1,1 @@
+"""The reference server: a conforming implementation of the page, in small steps that can be replaced."""

@@ -1,0 +1,81 @@
+"""A request of the page in the words of an OpenAI-compatible server."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from conformance.server.generation import ChatRequest, Detail, Failure, Refused
+from conformance.server.media import source
+
+_AS_THEY_ARE: Final = ("temperature", "top_p", "seed", "metadata")
+_MOST_STOPS: Final = 4  # OpenAI takes no more; the gateway itself enforces them all
+_FORMATS: Final = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav"}
+
+
+def translated(request: ChatRequest, *, model: str) -> dict[str, Any]:
+    """The body for `/v1/chat/completions`: the documented members only, under the backend's name of the model.
+
+    Raises:
+        Refused: 422 `VALIDATION_ERROR`: sound by its address, which that protocol cannot carry.
+    """
+    document = request.document
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [_message(message, place) for place, message in enumerate(request.messages)],
+        "stream": request.stream,
+    }
+    body |= {name: document[name] for name in _AS_THEY_ARE if name in document}
+    if request.limit is not None:
+        body["max_tokens"] = request.limit
+    if request.stop:
+        body["stop"] = list(request.stop[:_MOST_STOPS])
+    if request.tools:
+        body["tools"] = list(request.tools)
+        if "tool_choice" in document:
+            body["tool_choice"] = document["tool_choice"]
+    return body
+
+
+def _message(message: Mapping[str, Any], place: int) -> dict[str, Any]:
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [_part(part, f"messages[{place}].content[{number}]") for number, part in enumerate(content)]
+        spoken = all(part["type"] == "text" for part in parts)
+        content = "\n".join(part["text"] for part in parts) if spoken else parts
+    told: dict[str, Any] = {"role": message["role"], "content": content}
+    if calls := message.get("tool_calls"):
+        told["tool_calls"] = [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {"name": call["function"]["name"], "arguments": call["function"]["arguments"]},
+            }
+            for call in calls
+        ]
+    if "tool_call_id" in message:
+        told["tool_call_id"] = message["tool_call_id"]
+    return told
+
+
+def _part(part: Mapping[str, Any], field: str) -> dict[str, Any]:
+    carried = source(part)
+    match part["type"]:
+        case "text":
+            return {"type": "text", "text": part["text"]}
+        case "image_url":
+            return {"type": "image_url", "image_url": dict(carried)}
+        case "image_base64":
+            return {"type": "image_url", "image_url": {"url": f"data:{carried['media_type']};base64,{carried['data']}"}}
+        case "audio_base64":
+            return _sound(carried["media_type"], carried["data"])
+    head, comma, data = carried["url"].partition(",")
+    if comma and head.startswith("data:") and head.endswith(";base64"):
+        return _sound(head.removeprefix("data:").removesuffix(";base64"), data)
+    detail = Detail(field=field, message="this model takes sound inline only, as audio_base64")
+    raise Refused(
+        Failure(status=422, code="VALIDATION_ERROR", message=f"The request is not valid: {field}", details=(detail,))
+    )
+
+
+def _sound(media_type: str, data: str) -> dict[str, Any]:
+    form = media_type.partition(";")[0].rpartition("/")[2].lower()
+    return {"type": "input_audio", "input_audio": {"data": data, "format": _FORMATS.get(form, form)}}

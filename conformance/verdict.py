@@ -1,0 +1,289 @@
+"""What the evidence says: of each requirement, of each class, of the run."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from conformance.check import Check, Violation
+from conformance.evidence import Evidence
+from conformance.exchange import Exchange
+from conformance.reading import Inconclusive, Unobservable, answer, asked, authorized, head
+from conformance.requirement import CAPABILITIES, CLASSES, Level, Requirement
+
+
+class Verdict(StrEnum):
+    """What the evidence says of one requirement (design: verdicts)."""
+
+    PASS = "pass"  # noqa: S105  # no password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+    UNTESTED = "untested"
+    NOT_APPLICABLE = "not_applicable"
+
+
+DECIDED: Final = (Verdict.PASS, Verdict.FAIL)
+GRAVEST: Final = (Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The verdict on one requirement, and what it rests on."""
+
+    requirement: Requirement
+    verdict: Verdict
+    explanation: str = ""
+    seen: int = 0
+    """How many times it was decided: the exchanges, or groups of them, that showed it kept or broken."""
+    evidence: tuple[str, ...] = ()
+    """Ids of exchanges: those that broke it first, then some that kept it."""
+    violations: tuple[tuple[str, Violation], ...] = ()
+    """Each with the id of its exchange."""
+    excused: bool = False
+    """Undecided for want of what the target file does not provide, or since it was not asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """Whether the model has a capability, as declared or as found by asking."""
+
+    has: bool | None
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """All that a run's evidence says."""
+
+    verdict: str
+    """conformant, nonconformant, incomplete or aborted."""
+    reason: str
+    """Why, as a sentence; empty when conformant."""
+    ended: str
+    """complete, interrupted, aborted or cut short."""
+    classes: Mapping[str, str]
+    capabilities: Mapping[str, Capability]
+    findings: tuple[Finding, ...]
+
+
+def concluded(evidence: Evidence, *, catalogue: Mapping[str, Requirement], checks: Mapping[str, Check]) -> Conclusion:
+    """The verdicts on every requirement of the catalogue, in its order."""
+    exchanges = tuple(exchange for exchange in evidence.exchanges if not exchange.retried)
+    capabilities = _capabilities(evidence.header, exchanges)
+    ended = evidence.footer["ended"] if evidence.footer else "cut short"
+    given = _Given(header=evidence.header, capabilities=capabilities, ended=ended)
+    findings = tuple(_finding(row, checks.get(row.id), exchanges, given) for row in catalogue.values())
+    strict = bool(evidence.header["strict"])
+    verdict, reason = _run_verdict(findings, strict=strict, ended=ended, footer=evidence.footer)
+    return Conclusion(
+        verdict=verdict,
+        reason=reason,
+        ended=ended,
+        classes={name: _class_verdict(name, findings, given, strict=strict) for name in CLASSES},
+        capabilities=capabilities,
+        findings=findings,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What the run was given and found out, beside its exchanges."""
+
+    header: Mapping[str, Any]
+    capabilities: Mapping[str, Capability]
+    ended: str
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        found: Mapping[str, str] = self.header["left_out"]
+        return found
+
+    @property
+    def filtered(self) -> frozenset[str]:
+        return frozenset(self.header["filtered"])
+
+
+def _capabilities(header: Mapping[str, Any], exchanges: Sequence[Exchange]) -> dict[str, Capability]:
+    declared = header["target"]["capabilities"]
+    return {
+        name: Capability(has=declared[name], how="declared in the target file")
+        if name in declared
+        else _found(name, exchanges)
+        for name in CAPABILITIES
+    }
+
+
+def _found(name: str, exchanges: Sequence[Exchange]) -> Capability:
+    """A capability as the answers show it: the first request that uses it and is served, or refused as the client's."""
+    refusal = ""
+    for exchange in exchanges:
+        if _uses(name, exchange) and authorized(exchange) and exchange.response is not None:
+            if 200 <= exchange.response.status < 300:
+                return Capability(has=True, how=f"found by asking: {exchange.id} was served")
+            if 400 <= head(exchange).status < 500 and head(exchange).status not in (401, 403, 429):
+                refusal = refusal or f"found by asking: {exchange.id} was refused, {_told(exchange)}"
+    return Capability(has=False, how=refusal) if refusal else Capability(has=None, how="not asked")
+
+
+def _told(exchange: Exchange) -> str:
+    try:
+        return answer(exchange)
+    except (Unobservable, Inconclusive) as reason:
+        return str(reason)
+
+
+def _uses(name: str, exchange: Exchange) -> bool:
+    return name == "tools" and isinstance(asked(exchange, "/tools"), list) and asked(exchange, "/tools") != []
+
+
+def _finding(row: Requirement, check: Check | None, exchanges: Sequence[Exchange], given: _Given) -> Finding:
+    if row.untested:
+        return _untested(row, row.untested, excused=True)
+    if row.id in given.filtered:
+        return _untested(row, given.left_out[row.id], excused=True)
+    if given.header["target"]["profile"] not in row.profiles:
+        return Finding(
+            requirement=row,
+            verdict=Verdict.NOT_APPLICABLE,
+            explanation=f"speaks of the {' and '.join(row.profiles)} surface",
+            excused=True,
+        )
+    for need in row.capabilities:
+        if given.capabilities[need].has is False:
+            return Finding(
+                requirement=row,
+                verdict=Verdict.NOT_APPLICABLE,
+                explanation=f"the model has no {need}: {given.capabilities[need].how}",
+                excused=True,
+            )
+    if check is None:
+        return Finding(requirement=row, verdict=Verdict.ERROR, explanation="the suite has no check for it")
+    found = judged(row, check, exchanges)
+    return found if found.seen or found.verdict is Verdict.ERROR else _unseen(found, given)
+
+
+def _unseen(found: Finding, given: _Given) -> Finding:
+    """The finding where no exchange decided: untested where none could, inconclusive where one should have."""
+    row = found.requirement
+    missing = [name for name in row.triggers if name not in given.header["target"]["triggers"]]
+    if missing:
+        return _untested(row, f"needs [triggers.{missing[0]}] in the target file", excused=True)
+    if "backend" in row.needs:
+        return _untested(row, "needs a scripted backend behind the target", excused=True)
+    if row.id in given.left_out:
+        return _untested(row, given.left_out[row.id], excused=bool(given.header["quick"]))
+    if given.ended != "complete" and not found.explanation:
+        return _untested(row, f"the run was {given.ended} before anything could show it", excused=False)
+    explanation = found.explanation or "no exchange could show it"
+    return Finding(requirement=row, verdict=Verdict.INCONCLUSIVE, explanation=explanation, evidence=found.evidence)
+
+
+def _untested(row: Requirement, reason: str, *, excused: bool) -> Finding:
+    return Finding(requirement=row, verdict=Verdict.UNTESTED, explanation=reason, excused=excused)
+
+
+def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Finding:
+    """What some exchanges say of one requirement: the gravest of what each says.
+
+    A finding with `seen` 0 decided nothing; its explanation gathers the reasons.
+    """
+    chosen = [exchange for exchange in exchanges if check.when(exchange)]
+    kept: list[str] = []
+    broken: list[tuple[str, Violation]] = []
+    clouded: list[tuple[str, str]] = []
+    unshown: Counter[str] = Counter()
+    names: dict[str, None] = {}
+    for group in check.groups(chosen, exchanges):
+        first = group[0].id
+        try:
+            violations = list(check.find(*group))
+        except Unobservable as reason:
+            unshown[str(reason)] += 1
+            names.setdefault(first)
+        except Inconclusive as reason:
+            clouded.append((first, str(reason)))
+        except Exception as error:  # noqa: BLE001  # a fault of ours must not be told as the target's
+            explanation = f"the suite's own check failed on {first}: {type(error).__name__}: {error}"
+            return Finding(requirement=row, verdict=Verdict.ERROR, explanation=explanation, seen=1, evidence=(first,))
+        else:
+            broken += [(violation.on or first, violation) for violation in violations]
+            if not violations:
+                kept.append(first)
+    if broken:
+        ids = tuple(dict.fromkeys(identity for identity, _ in broken))
+        violation = broken[0][1]
+        return Finding(
+            requirement=row,
+            verdict=Verdict.FAIL,
+            explanation=f"expected {violation.expected}; found {violation.found}",
+            seen=len(kept) + len(ids),
+            evidence=(ids + tuple(kept))[:_EVIDENCE],
+            violations=tuple(broken[:_VIOLATIONS]),
+        )
+    if clouded:
+        identity, explanation = clouded[0]
+        ids = tuple(dict.fromkeys(identity for identity, _ in clouded))
+        return Finding(
+            requirement=row,
+            verdict=Verdict.INCONCLUSIVE,
+            explanation=f"{identity}: {explanation}",
+            seen=len(kept),
+            evidence=(ids + tuple(kept))[:_EVIDENCE],
+        )
+    if kept:
+        return Finding(requirement=row, verdict=Verdict.PASS, seen=len(kept), evidence=tuple(kept[:_EVIDENCE]))
+    reasons = "; ".join(reason for reason, _ in unshown.most_common(2))
+    return Finding(
+        requirement=row, verdict=Verdict.INCONCLUSIVE, explanation=reasons, evidence=tuple(names)[:_EVIDENCE]
+    )
+
+
+_EVIDENCE: Final = 5
+_VIOLATIONS: Final = 20
+
+
+def gates(row: Requirement, *, strict: bool) -> bool:
+    """Whether a broken requirement decides the run: every MUST, and under `--strict` every SHOULD."""
+    return row.level is Level.MUST or (strict and row.level is Level.SHOULD)
+
+
+def _run_verdict(
+    findings: Sequence[Finding], *, strict: bool, ended: str, footer: Mapping[str, Any] | None
+) -> tuple[str, str]:
+    """The verdict on the run, and why."""
+    gating = [finding for finding in findings if gates(finding.requirement, strict=strict)]
+    open_ = [finding for finding in gating if finding.verdict not in DECIDED and not finding.excused]
+    failed = [finding for finding in gating if finding.verdict is Verdict.FAIL]
+    broken = f"{len(failed)} {'requirement' if strict else 'MUST'}{'s' if len(failed) != 1 else ''} failed"
+    if ended == "aborted":
+        return "aborted", str(footer["reason"]) if footer else ""
+    if ended != "complete":
+        return "incomplete", f"the run was {ended}" + (f"; by then {broken}" if failed else "")
+    if failed:
+        return "nonconformant", broken
+    if not any(finding.verdict in DECIDED for finding in findings):
+        return "incomplete", "nothing was judged"
+    if open_:
+        more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
+        return "incomplete", f"undecided: {open_[0].requirement.id}{more}"
+    return "conformant", ""
+
+
+def _class_verdict(name: str, findings: Sequence[Finding], given: _Given, *, strict: bool) -> str:
+    """The verdict on one class: as on the run, and `partial` where all that was asked holds but not all was asked."""
+    members = [finding for finding in findings if finding.requirement.certifies == name]
+    gating = [finding for finding in members if gates(finding.requirement, strict=strict)]
+    if any(finding.verdict is Verdict.FAIL for finding in gating):
+        return "nonconformant"
+    if members and all(finding.verdict is Verdict.NOT_APPLICABLE for finding in members):
+        return "not_applicable"
+    if not any(finding.verdict in DECIDED for finding in members):
+        asked_for = any(not finding.excused for finding in gating)
+        return "incomplete" if asked_for else "untested"
+    if any(finding.verdict not in DECIDED and not finding.excused for finding in gating):
+        return "incomplete"
+    if any(finding.requirement.id in given.left_out for finding in gating):
+        return "partial"
+    return "conformant"

@@ -1,0 +1,597 @@
+"""The run of a plan: order, pace, retries, limits, and what ends it early."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from conformance.evidence import Journal, read
+from conformance.exchange import Ending, Exchange
+from conformance.observe import Ended, Outcome, observe
+from conformance.probe import MODEL, Echo, Probe, Step
+from conformance.target import Limits, Target
+from tests import hostile
+
+KEY = "sgk_TopSecretTopSecretTopSecretTopSe"
+LIMITS = Limits(timeout=0.5, deadline=2.0, max_body_bytes=100_000)
+PLAIN = Step(body={"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]})
+OPENING = Probe(name="opening", asks="A plain request.", steps=(PLAIN,))
+
+T = TypeVar("T")
+
+
+def probe(name: str, *steps: Step, alone: bool = False) -> Probe:
+    return Probe(name=name, asks="Something.", steps=steps or (PLAIN,), alone=alone)
+
+
+def many(number: int) -> list[Probe]:
+    return [OPENING, *(probe(f"p{i}") for i in range(number))]
+
+
+def at(server: hostile.Server, *, limits: Limits = LIMITS, profile: str = "native") -> Target:
+    return Target(url=server.url, profile=profile, model="acme/m", api_key_env="GRID_KEY", limits=limits)
+
+
+def ran(work: Coroutine[Any, Any, T]) -> T:
+    async def alone() -> T:
+        try:
+            return await work
+        finally:
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    return asyncio.run(alone())
+
+
+@dataclass(slots=True)
+class Watch:
+    """Collects what a run records, and the waits it asks for, which take no time."""
+
+    records: list[Exchange] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    def run(self, probes: Sequence[Probe], target: Target) -> Outcome:
+        return ran(
+            observe(probes, target=target, key=KEY, record=self.records.append, opening="opening", sleep=self.sleep)
+        )
+
+    @property
+    def told(self) -> list[tuple[str, str, bool]]:
+        return [(record.id, record.ended.value, record.retried) for record in self.records]
+
+
+# Order
+
+
+def test_the_opening_goes_first_and_alone_and_the_lonely_probes_last_one_at_a_time() -> None:
+    probes = [
+        probe("last-a", alone=True),
+        *(probe(f"p{i}") for i in range(6)),
+        OPENING,
+        probe("last-b", alone=True),
+    ]
+    in_flight: list[int] = []
+
+    async def script(_: hostile.Seen, writer: Any) -> None:
+        in_flight.append(server.in_flight)
+        await asyncio.sleep(0.05)
+        writer.write(hostile.GOOD)
+
+    watch = Watch()
+    with hostile.serves(script) as server:
+        outcome = watch.run(probes, at(server, limits=replace(LIMITS, concurrency=3)))
+
+    assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=9)
+    names = [record.probe for record in watch.records]
+    assert names[0] == "opening"
+    assert names[-2:] == ["last-a", "last-b"]
+    assert sorted(names[1:-2]) == [f"p{i}" for i in range(6)]
+    assert (in_flight[0], in_flight[-2:]) == (1, [1, 1])
+    assert server.most_at_once == 3
+
+
+def test_probes_overlap_up_to_the_number_of_slots() -> None:
+    with hostile.answers_slowly(0.2) as server:
+        begun = time.monotonic()
+        watch = Watch()
+        watch.run(many(8), at(server, limits=replace(LIMITS, concurrency=4)))
+        took = time.monotonic() - begun
+
+    assert server.most_at_once == 4
+    assert took < 0.2 * 9
+    assert len(watch.records) == 9
+
+
+def test_a_plan_without_its_opening_is_refused() -> None:
+    with hostile.refuses() as server, pytest.raises(ValueError, match="'opening'"):
+        Watch().run([probe("other")], at(server))
+
+
+@pytest.mark.parametrize("profile", ["native", "openai"])
+def test_a_later_step_echoes_what_an_earlier_answer_said(profile: str) -> None:
+    said = hostile.COMPLETION if profile == "openai" else {"status": "ok", "data": hostile.COMPLETION}
+    second = Step(body={"model": MODEL, "messages": [Echo(pointer="/choices/0/message")]})
+    watch = Watch()
+    with hostile.sends(hostile.answer(said)) as server:
+        outcome = watch.run([OPENING, probe("turns", PLAIN, second)], at(server, profile=profile))
+
+    assert outcome.requests == 3
+    assert [record.id for record in watch.records] == ["opening", "turns", "turns/2"]
+    assert json.loads(server.seen[2].body)["messages"] == [{"role": "assistant", "content": "Bern."}]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        hostile.failure("BACKEND_ERROR", status=502),
+        hostile.answer(b"<html>"),
+        hostile.answer(b"\xff"),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{}",
+    ],
+)
+def test_what_cannot_be_echoed_is_recorded_as_unsent_with_the_rest_of_the_sequence(first: bytes) -> None:
+    echo = Step(body={"messages": [Echo(pointer="/choices/0/message")]})
+    watch = Watch()
+    with hostile.says_in_turn(hostile.GOOD, first) as server:
+        outcome = watch.run([OPENING, probe("turns", PLAIN, echo, PLAIN)], at(server))
+
+    assert (outcome.ended, outcome.requests, len(server.seen)) == (Ended.COMPLETE, 2, 2)
+    assert [record.id for record in watch.records] == ["opening", "turns", "turns/2", "turns/3"]
+    for record in watch.records[2:]:
+        assert record.ended is Ending.UNSENT
+        assert record.detail == "the answer to request 1 has nothing at /choices/0/message"
+
+
+# Pace and limits
+
+
+def test_starts_are_evenly_spaced_retries_included() -> None:
+    limits = replace(LIMITS, requests_per_minute=1200, concurrency=4)
+    with hostile.throttles_then_answers(2, retry_after=0) as server:
+        records: list[Exchange] = []
+        ran(observe(many(8), target=at(server, limits=limits), key=KEY, record=records.append, opening="opening"))
+
+    starts = sorted(record.started for record in records)
+    assert len(starts) == 11
+    assert starts[-1] - starts[0] > 0.05 * 10 * 0.8
+    assert all(later - sooner > 0.05 * 2 for sooner, later in zip(starts, starts[4:], strict=False))
+
+
+def test_the_limit_of_requests_is_never_passed_retries_included() -> None:
+    watch = Watch()
+    with hostile.says_in_turn(hostile.GOOD, hostile.failure("MODEL_UNAVAILABLE", status=503)) as server:
+        outcome = watch.run(many(5), at(server, limits=replace(LIMITS, max_requests=5, concurrency=3)))
+
+    assert outcome.ended is Ended.ABORTED
+    assert "the limit of 5 requests was reached" in outcome.reason
+    assert outcome.requests == len(server.seen) == len(watch.records) == 5
+    answered = {record.id for record in watch.records}
+    for record in watch.records:
+        follower = replace(record, attempt=record.attempt + 1).id
+        assert record.retried == (follower in answered)
+
+
+def test_a_limit_that_is_just_enough_is_no_reason_to_abort() -> None:
+    with hostile.answers() as server:
+        outcome = Watch().run(many(4), at(server, limits=replace(LIMITS, max_requests=5)))
+
+    assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=5)
+
+
+# What is sent again
+
+
+def test_a_throttled_request_is_sent_again_after_the_wait_the_body_names() -> None:
+    watch = Watch()
+    with hostile.throttles_then_answers(2, retry_after=7.5, headers=[("Retry-After", "8")]) as server:
+        outcome = watch.run(many(1), at(server))
+
+    assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=4)
+    assert watch.waits == [7.5, 7.5]
+    assert watch.told == [
+        ("opening", "complete", False),
+        ("p0", "complete", True),
+        ("p0~2", "complete", True),
+        ("p0~3", "complete", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "headers,members,waits",
+    [
+        ([("Retry-After", "3")], {}, [3.0, 3.0, 3.0]),
+        ([("Retry-After", "3")], {"retry_after": "soon"}, [3.0, 3.0, 3.0]),
+        ([("Retry-After", "3")], {"retry_after": -1}, [3.0, 3.0, 3.0]),
+        ([("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT")], {}, [1.0, 2.0, 4.0]),
+        ([("Retry-After", "1_0")], {"retry_after": True}, [1.0, 2.0, 4.0]),
+        ([], {"retry_after": 1e999}, [1.0, 2.0, 4.0]),
+        ([], {}, [1.0, 2.0, 4.0]),
+        ([], {"retry_after": 90}, [90.0, 90.0, 90.0]),
+        ([], {"retry_after": 0}, []),
+    ],
+)
+@pytest.mark.parametrize("code", ["RATE_LIMITED", "BACKEND_RATE_LIMITED", None])
+def test_throttling_is_borne_four_times(
+    code: str | None, headers: list[tuple[str, str]], members: dict[str, Any], waits: list[float]
+) -> None:
+    watch = Watch()
+    with hostile.throttles_then_answers(9, code, headers=headers, **members) as server:
+        outcome = watch.run(many(1), at(server))
+
+    assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=5)
+    assert watch.waits == waits
+    assert [record.retried for record in watch.records] == [False, True, True, True, False]
+
+
+def test_a_wait_longer_than_ninety_seconds_is_not_waited() -> None:
+    watch = Watch()
+    with hostile.throttles_then_answers(1, retry_after=90.5) as server:
+        watch.run(many(1), at(server))
+
+    assert (watch.waits, len(server.seen)) == ([], 2)
+
+
+def test_a_run_waits_three_hundred_seconds_at_most() -> None:
+    watch = Watch()
+    with hostile.throttles_then_answers(99, retry_after=80) as server:
+        outcome = watch.run(many(3), at(server, limits=replace(LIMITS, concurrency=1)))
+
+    assert outcome.ended is Ended.COMPLETE
+    assert sum(watch.waits) == 240
+    assert len(server.seen) == 1 + 4 + 1 + 1
+
+
+def test_waits_that_overlap_count_once() -> None:
+    both = asyncio.Event()
+
+    async def together(seconds: float) -> None:
+        watch.waits.append(seconds)
+        if len(watch.waits) == 5:
+            both.set()
+        await both.wait()
+
+    watch = Watch()
+    with hostile.throttles_then_answers(5, retry_after=80) as server:
+        outcome = ran(
+            observe(many(5), target=at(server), key=KEY, record=watch.records.append, opening="opening", sleep=together)
+        )
+
+    assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=11)
+    assert watch.waits == [80.0] * 5
+
+
+@pytest.mark.parametrize("code,holds", [("RATE_LIMITED", True), (None, True), ("BACKEND_RATE_LIMITED", False)])
+def test_while_the_key_is_throttled_every_slot_holds(code: str | None, holds: bool) -> None:  # noqa: FBT001
+    sent_meanwhile: list[int] = []
+
+    async def slept(_: float) -> None:
+        before = len(server.seen)
+        await asyncio.sleep(0.4)
+        sent_meanwhile.append(len(server.seen) - before)
+
+    watch = Watch()
+    with hostile.throttles_then_answers(1, code) as server:
+        target = at(server, limits=replace(LIMITS, concurrency=2))
+        ran(observe(many(20), target=target, key=KEY, record=watch.records.append, opening="opening", sleep=slept))
+
+    # The other slot may have had one request under way when the gate closed.
+    assert sent_meanwhile[0] <= 1 if holds else sent_meanwhile[0] >= 5
+    assert len(server.seen) == len(watch.records) == 22
+
+
+def test_what_is_unavailable_gets_two_more_tries() -> None:
+    watch = Watch()
+    with hostile.says_in_turn(hostile.GOOD, hostile.failure("MODEL_UNAVAILABLE", status=503, retry_after=9)) as server:
+        outcome = watch.run(many(1), at(server))
+
+    assert (outcome.ended, outcome.requests) == (Ended.COMPLETE, 4)
+    assert watch.waits == [0.5, 1.5]
+    assert [record.retried for record in watch.records] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        hostile.failure("RATE_LIMIT_OF_ANOTHER_KIND", status=429),
+        hostile.failure("BACKEND_ERROR", status=502),
+        hostile.failure("BACKEND_TIMEOUT", status=504, retry_after=1),
+        hostile.failure("INTERNAL", status=500),
+        hostile.failure("RATE_LIMITED", status=400),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+    ],
+)
+def test_nothing_else_is_sent_again(said: bytes) -> None:
+    watch = Watch()
+    with hostile.says_in_turn(hostile.GOOD, said) as server:
+        outcome = watch.run(many(1), at(server))
+
+    assert (outcome.ended, outcome.requests, watch.waits) == (Ended.COMPLETE, 2, [])
+
+
+@pytest.mark.parametrize("said", [hostile.failure("RATE_LIMITED", status=429), hostile.failure("X", status=503)])
+def test_a_step_that_may_fail_is_sent_once(said: bytes) -> None:
+    watch = Watch()
+    with hostile.says_in_turn(hostile.GOOD, said) as server:
+        outcome = watch.run([OPENING, probe("limited", replace(PLAIN, may_fail=True))], at(server))
+
+    assert (outcome.requests, watch.waits) == (2, [])
+    assert watch.told[-1] == ("limited", "complete", False)
+
+
+# What ends a run
+
+
+def test_a_target_that_refuses_connections_ends_the_run_after_three_tries() -> None:
+    watch = Watch()
+    with hostile.refuses() as server:
+        outcome = watch.run(many(3), at(server))
+
+    assert outcome.ended is Ended.ABORTED
+    assert outcome.reason == (
+        f"{server.url}/v1/inference/chat cannot be reached (Connection refused);"
+        " look at the URL, the network, and whether the server runs"
+    )
+    assert watch.told == [
+        ("opening", "unreachable", True),
+        ("opening~2", "unreachable", True),
+        ("opening~3", "unreachable", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "peer,ended,tries,said",
+    [
+        (hostile.never_answers, "timeout", 1, "no whole answer in time"),
+        (hostile.drips, "deadline", 1, "no whole answer in time"),
+        (hostile.endless_line, "too large", 1, "far too much"),
+        (hostile.speaks_no_http, "not HTTP", 1, "does not speak HTTP/1.1"),
+        (hostile.closes_without_answer, "reset", 2, "gave no whole answer"),
+    ],
+)
+def test_an_opening_without_an_answer_ends_the_run(peer: Callable[[], Any], ended: str, tries: int, said: str) -> None:
+    watch = Watch()
+    with peer() as server:
+        outcome = watch.run(many(3), at(server, limits=replace(LIMITS, deadline=0.6)))
+
+    assert (outcome.ended, outcome.requests) == (Ended.ABORTED, tries)
+    assert said in outcome.reason
+    assert "; look at " in outcome.reason
+    assert [record.ended.value for record in watch.records] == [ended] * tries
+
+
+def test_an_opening_cut_off_once_is_tried_once_more() -> None:
+    watch = Watch()
+    with hostile.says_in_turn(b"", hostile.GOOD) as server:
+        outcome = watch.run(many(1), at(server))
+
+    assert outcome.ended is Ended.COMPLETE
+    assert watch.told == [("opening", "reset", True), ("opening~2", "complete", False), ("p0", "complete", False)]
+
+
+@pytest.mark.parametrize(
+    "status,code,said",
+    [
+        (401, "AUTH_TOKEN_INVALID", "refused the key (401, AUTH_TOKEN_INVALID); look at what the variable GRID_KEY"),
+        (401, None, "refused the key (401); look at what the variable GRID_KEY holds"),
+        (401, "\u202eevil words", "refused the key (401); look at what the variable GRID_KEY holds"),
+        (403, "AUTHZ_PERMISSION_DENIED", "may not use chat completions"),
+        (403, "AUTH_INSUFFICIENT_SCOPE", "may not use chat completions"),
+        (403, "MODEL_ACCESS_DENIED", "may not use the model 'acme/m'"),
+        (404, "MODEL_NOT_FOUND", "no model 'acme/m'"),
+        (429, "BUDGET_EXCEEDED", "the budget of the key is spent"),
+        (402, "QUOTA_EXCEEDED", "the budget of the key is spent"),
+    ],
+)
+def test_an_opening_that_shows_the_run_to_be_senseless_ends_it(status: int, code: str | None, said: str) -> None:
+    watch = Watch()
+    with hostile.sends(hostile.failure(code, status=status)) as server:
+        outcome = watch.run(many(3), at(server))
+
+    assert (outcome.ended, outcome.requests) == (Ended.ABORTED, 1)
+    assert said in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        hostile.answer(b"<html>", kind="text/html"),
+        hostile.failure("INTERNAL", status=500),
+        hostile.answer(b"", status=404),
+        hostile.failure("FORBIDDEN", status=403),
+        hostile.answer(b"", status=302, headers=[("Location", "/login")]),
+    ],
+)
+def test_any_other_answer_to_the_opening_is_evidence_and_the_run_goes_on(said: bytes) -> None:
+    with hostile.sends(said) as server:
+        outcome = Watch().run(many(3), at(server))
+
+    assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=4)
+
+
+def test_a_budget_spent_on_the_way_ends_the_run_and_what_is_under_way_is_kept() -> None:
+    async def script(seen: hostile.Seen, writer: Any) -> None:
+        if seen.number == 3:
+            writer.write(hostile.failure("BUDGET_EXCEEDED", status=429))
+            return
+        await asyncio.sleep(0.1)
+        writer.write(hostile.GOOD)
+
+    watch = Watch()
+    with hostile.serves(script) as server:
+        outcome = watch.run(many(20), at(server, limits=replace(LIMITS, concurrency=4)))
+
+    assert outcome.ended is Ended.ABORTED
+    assert outcome.reason.startswith("the budget of the key is spent (429, BUDGET_EXCEEDED)")
+    assert outcome.requests == len(watch.records) == len(server.seen) <= 6
+    assert {record.ended for record in watch.records} == {Ending.COMPLETE}
+
+
+def test_the_end_of_a_run_cuts_waits_short() -> None:
+    """One probe is told to wait long for a backend; meanwhile another finds the budget spent."""
+
+    async def script(seen: hostile.Seen, writer: Any) -> None:
+        if seen.number == 2:
+            writer.write(hostile.failure("BACKEND_RATE_LIMITED", status=429, retry_after=60))
+        elif seen.number == 3:
+            await asyncio.sleep(0.2)
+            writer.write(hostile.failure("BUDGET_EXCEEDED", status=429))
+        else:
+            writer.write(hostile.GOOD)
+
+    records: list[Exchange] = []
+    with hostile.serves(script) as server:
+        begun = time.monotonic()
+        outcome = ran(observe(many(2), target=at(server), key=KEY, record=records.append, opening="opening"))
+
+    assert time.monotonic() - begun < 5
+    assert (outcome.ended, outcome.requests) == (Ended.ABORTED, 3)
+    assert [record.retried for record in records] == [False] * 3
+
+
+def test_five_silences_in_a_row_end_the_run() -> None:
+    watch = Watch()
+    with hostile.dies_later(3) as server:
+        outcome = watch.run(many(30), at(server, limits=replace(LIMITS, concurrency=2, timeout=0.2)))
+
+    assert outcome.ended is Ended.ABORTED
+    assert outcome.reason == (
+        "the target stopped answering: 5 requests in a row ended without an answer,"
+        " the last one timeout (silent for 0.2 seconds)"
+    )
+    assert 8 <= outcome.requests <= 9
+    assert len(watch.records) == outcome.requests
+
+
+def test_silences_with_an_answer_between_do_not_end_the_run() -> None:
+    async def script(seen: hostile.Seen, writer: Any) -> None:
+        if seen.number % 4:
+            writer.write(hostile.GOOD)
+        else:
+            writer.write(b"nonsense\r\n\r\n")
+
+    with hostile.serves(script) as server:
+        outcome = Watch().run(many(30), at(server, limits=replace(LIMITS, concurrency=1)))
+
+    assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=31)
+
+
+def test_an_interrupt_keeps_what_was_under_way_and_goes_on() -> None:
+    records: list[Exchange] = []
+
+    async def interrupted(target: Target) -> None:
+        work = asyncio.create_task(observe(many(9), target=target, key=KEY, record=records.append, opening="opening"))
+        await asyncio.sleep(0.3)
+        work.cancel()
+        await work
+
+    with hostile.starts_well_then_stalls() as server, pytest.raises(asyncio.CancelledError):
+        ran(interrupted(at(server, limits=Limits(concurrency=3))))
+
+    assert [record.ended for record in records] == [Ending.COMPLETE] + [Ending.INTERRUPTED] * 3
+    assert [record.body for record in records[1:]] == [b"data: {}\n\n"] * 3
+
+
+def test_ctrl_c_leaves_evidence_without_a_footer_and_nothing_else(tmp_path: Path) -> None:
+    program = """
+import asyncio, pathlib, sys
+from conformance.evidence import Journal
+from conformance.observe import observe
+from tests.test_observe import KEY, Limits, Target, many
+target = Target(url=sys.argv[1], model="m", limits=Limits(concurrency=3))
+with Journal(pathlib.Path(sys.argv[2]), {}) as journal:
+    asyncio.run(observe(many(9), target=target, key=KEY, record=journal.record, opening="opening"))
+"""
+    root = str(Path(__file__).parent.parent)
+    with (
+        hostile.starts_well_then_stalls() as server,
+        subprocess.Popen(
+            [sys.executable, "-X", "dev", "-c", program, server.url, str(tmp_path / "evidence.jsonl")],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": root},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        give_up = time.monotonic() + 30
+        while server.in_flight < 3 and time.monotonic() < give_up:
+            time.sleep(0.02)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=10)
+
+    assert told.rstrip().endswith("KeyboardInterrupt")
+    assert KEY not in told
+    assert not any(word in told for word in ("never retrieved", "was destroyed", "unclosed"))
+    evidence = read(tmp_path)
+    assert evidence.footer is None
+    assert [made.ended for made in evidence.exchanges] == [Ending.COMPLETE] + [Ending.INTERRUPTED] * 3
+    assert {made.body for made in evidence.exchanges[1:]} == {b"data: {}\n\n"}
+
+
+@pytest.mark.parametrize("moment", range(20))
+def test_an_interrupt_at_any_moment_records_each_request_once_and_strands_nothing(moment: int) -> None:
+    records: list[Exchange] = []
+
+    async def interrupted(target: Target) -> None:
+        work = asyncio.create_task(observe(many(99), target=target, key=KEY, record=records.append, opening="opening"))
+        for _ in range(moment * moment):
+            await asyncio.sleep(0)
+        work.cancel()
+        await work
+
+    limits = replace(LIMITS, concurrency=3)
+    with hostile.answers_slowly(0.01) as server, pytest.raises(asyncio.CancelledError):
+        ran(interrupted(at(server, limits=limits)))
+
+    assert len({record.id for record in records}) == len(records)
+    assert sum(record.ended is Ending.INTERRUPTED for record in records) <= 3
+    assert len(server.seen) <= len(records)
+
+
+def test_an_interrupt_during_a_wait_keeps_the_answer_that_led_to_it() -> None:
+    records: list[Exchange] = []
+
+    async def interrupted(target: Target) -> None:
+        work = asyncio.create_task(observe(many(1), target=target, key=KEY, record=records.append, opening="opening"))
+        await asyncio.sleep(0.3)
+        work.cancel()
+        await work
+
+    with hostile.throttles_then_answers(1, retry_after=60) as server, pytest.raises(asyncio.CancelledError):
+        ran(interrupted(at(server)))
+
+    assert [(record.id, record.retried) for record in records] == [("opening", False), ("p0", False)]
+
+
+def test_what_the_recorder_raises_reaches_the_caller_as_it_is() -> None:
+    def full(record: Exchange) -> None:
+        if record.probe != "opening":
+            raise OSError(28, "No space left on device")
+
+    with hostile.answers() as server, pytest.raises(OSError, match="No space"):
+        ran(observe(many(5), target=at(server), key=KEY, record=full, opening="opening"))
+
+
+# The whole
+
+
+def test_no_file_of_a_run_against_an_echoing_target_holds_the_key(tmp_path: Path) -> None:
+    with hostile.echoes_the_key(40) as server, Journal(tmp_path / "evidence.jsonl", {}) as journal:
+        outcome = ran(observe(many(3), target=at(server), key=KEY, record=journal.record, opening="opening"))
+        journal.close({"ended": outcome.ended, "reason": outcome.reason})
+
+    assert KEY.encode() not in (tmp_path / "evidence.jsonl").read_bytes()
+    evidence = read(tmp_path)
+    assert len(evidence.exchanges) == 4
+    assert all(b"bad header Bearer ***" in made.body for made in evidence.exchanges)
