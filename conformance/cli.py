@@ -21,10 +21,7 @@ from conformance.report import terminal
 from conformance.requirement import CLASSES
 from conformance.schema import defects
 from conformance.selection import BASES, Selection
-from conformance.target import BadInput, Limits, Target, checked, key_of, loaded
-
-DEFAULT_KEY_VARIABLE: Final = "SCAIGRID_API_KEY"
-"""The variable that the page's own examples read the key from."""
+from conformance.target import DEFAULT_KEY_VARIABLE, BadInput, Limits, Target, checked, key_of, loaded
 
 
 class _Mistake(click.ClickException):
@@ -115,8 +112,6 @@ def _described(url: str | None, options: dict[str, Any]) -> Target | None:
     described = loaded(file) if file else Target(url=url or "")
     given = {name: options[name] for name in ("model", "api_key_env", "profile") if options[name] is not None}
     target = replace(described, **given, **({"url": url} if url else {}))
-    if not target.api_key_env:
-        target = replace(target, api_key_env=DEFAULT_KEY_VARIABLE)
     return checked(replace(target, limits=_limits(target.limits, options)))
 
 

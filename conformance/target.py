@@ -27,6 +27,10 @@ TRIGGERS: Final = (
 """The behaviours that a target file can tell us how to bring about."""
 
 
+DEFAULT_KEY_VARIABLE: Final = "SCAIGRID_API_KEY"
+"""The variable that the page's own examples read the key from."""
+
+
 class BadInput(ValueError):
     """A mistake in an option, the target file or the environment; the message says what, where and the cure."""
 
@@ -59,7 +63,7 @@ class Target:
     path: str = ""
     """The endpoint's path where it is not the profile's own."""
     model: str = ""
-    api_key_env: str = ""
+    api_key_env: str = DEFAULT_KEY_VARIABLE
     """The name of the variable that holds the key; the key itself is never kept here."""
     max_output_tokens: int | None = None
     capabilities: Mapping[str, bool] = field(default_factory=dict)
@@ -71,6 +75,15 @@ class Target:
     def endpoint(self) -> str:
         """The whole URL that requests are posted to."""
         return self.url.rstrip("/") + (self.path or PATHS[self.profile])
+
+
+def described(given: str) -> Target:
+    """The target of a URL or of a target file; `checked` says whether it is complete.
+
+    Raises:
+        BadInput: the target file cannot be read.
+    """
+    return Target(url=given) if "://" in given else loaded(Path(given))
 
 
 def loaded(file: Path) -> Target:
@@ -104,7 +117,7 @@ def loaded(file: Path) -> Target:
         profile=table.get("profile", "native"),
         path=table.get("path", ""),
         model=table.get("model", ""),
-        api_key_env=table.get("api_key_env", ""),
+        api_key_env=table.get("api_key_env", DEFAULT_KEY_VARIABLE),
         max_output_tokens=table.get("max_output_tokens"),
         capabilities=content.get("capabilities", {}),
         triggers={name: entry["body"] for name, entry in content.get("triggers", {}).items()},
@@ -143,13 +156,13 @@ def key_of(target: Target) -> str:
     """The API key, from the environment.
 
     Raises:
-        BadInput: the variable is not named, not set, or holds what no header can carry.
+        BadInput: the variable is not set, or holds what no header can carry.
     """
-    if not target.api_key_env:
-        raise BadInput("no key: name the variable that holds it with --api-key-env NAME, or api_key_env in the file")
     key = os.environ.get(target.api_key_env, "")
     if not key:
-        raise BadInput(f"the variable {target.api_key_env} is not set; export the API key in it")
+        raise BadInput(
+            f"the variable {target.api_key_env} is not set; export the API key in it, or name another with --api-key-env"
+        )
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise BadInput(f"the variable {target.api_key_env} holds characters that no Authorization header can carry")
     return key

@@ -85,7 +85,7 @@ def test_emoji_codes_and_addresses_are_left_alone() -> None:
 
 
 def test_an_escape_sequence_does_not_reach_the_terminal() -> None:
-    assert "found    ␛[2J␛]8;;e␇" in printed(samples.hostile("\x1b[2J\x1b]8;;e\x07")[0])
+    assert "found    ‹ESC›[2J‹ESC›]8;;e‹BEL›" in printed(samples.hostile("\x1b[2J\x1b]8;;e\x07")[0])
 
 
 def test_a_console_of_few_characters_gets_escapes() -> None:
@@ -94,7 +94,7 @@ def test_a_console_of_few_characters_gets_escapes() -> None:
     terminal.print_report(samples.hostile("Grüß\x1b")[0], Console(file=file, _environ={}))
     file.flush()
 
-    assert rb"found    Gr\xfc\xdf\u241b" in raw.getvalue()
+    assert rb"found    Gr\xfc\xdf\u2039ESC\u203a" in raw.getvalue()
 
 
 @settings(deadline=None, max_examples=40)
@@ -128,7 +128,7 @@ def test_a_bar_tells_how_far_it_is_where_and_what_broke() -> None:
         bar.advance(samples.unanswered(probe="errors.[bold]\x1b", ended=Ending.RESET))
 
     assert "2/3" in file.getvalue()
-    assert "1 without a whole answer, errors.[bold]␛" in file.getvalue()
+    assert "1 without a whole answer, errors.[bold]‹ESC›" in file.getvalue()
 
 
 def test_a_retry_makes_the_bar_longer() -> None:

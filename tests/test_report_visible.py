@@ -8,17 +8,17 @@ from conformance.report.visible import UNSEEN, cut, visible, visible_lines
 ANYTHING = st.text(st.characters())
 
 
-def test_an_escape_sequence_is_a_picture() -> None:
-    assert visible("\x1b[31mred\x9b0m\x7f") == "␛[31mred⟨U+009B⟩0m␡"
+def test_an_escape_sequence_is_named() -> None:
+    assert visible("\x1b[31mred\x9b0m\x7f") == "‹ESC›[31mred‹U+009B›0m‹U+007F›"
 
 
 def test_text_cannot_turn_the_line_around() -> None:
-    assert visible("a\u202eb\u2066c\u200fd") == "a⟨U+202E⟩b⟨U+2066⟩c⟨U+200F⟩d"
+    assert visible("a\u202eb\u2066c\u200fd") == "a‹U+202E›b‹U+2066›c‹U+200F›d"
 
 
 def test_line_ends_are_shown_or_kept() -> None:
-    assert visible("a\r\nb") == "a␍␊b"
-    assert visible_lines("a\r\nb\n") == "a␍\nb\n"
+    assert visible("a\r\nb") == "a‹CR›‹LF›b"
+    assert visible_lines("a\r\nb\n") == "a‹CR›\nb\n"
 
 
 def test_ordinary_text_stays_as_it_is() -> None:

@@ -2,14 +2,20 @@
 
 import dataclasses
 import json
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from conformance import schema, sse
 from conformance.server.app import CONFORMING, PATH
@@ -528,3 +534,65 @@ def test_a_taken_port_is_an_error_that_says_so(url: str) -> None:
 
     with pytest.raises(OSError, match="in use"), serve_in_thread(port=port):
         pass
+
+
+def test_a_server_in_the_foreground_tells_its_address_and_ends_on_an_interrupt() -> None:
+    script = "from conformance.server.hosting import serve_forever\nserve_forever(port=0, announce=lambda url: print(url, flush=True))"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        status = httpx.get(f"{url}/health").status_code
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(5) == 0
+        assert status == 200
+
+
+def test_streams_at_the_same_time_do_not_mix(client: httpx.Client) -> None:
+    words = [" ".join([f"marker{number}"] * 30) for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda word: stream(client, f"Repeat after me: {word}"), words))
+
+    assert [streamed(chunks)[0] for chunks in answers] == words
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+ODD = st.fixed_dictionaries(
+    {
+        "model": st.just(MINI),
+        "messages": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "role": st.sampled_from(["system", "user", "assistant", "tool"]),
+                    "content": st.text(max_size=5) | JSON,
+                },
+                optional={"tool_calls": st.lists(JSON, max_size=2) | JSON, "tool_call_id": st.text(max_size=2)},
+            )
+            | JSON,
+            min_size=1,
+            max_size=3,
+        ),
+    },
+    optional=dict.fromkeys(("max_tokens", "temperature", "top_p", "stop", "seed", "stream", "tools", "metadata", "n"), JSON),
+)
+
+
+@given(document=ODD)
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_is_answered_or_refused(client: httpx.Client, document: dict[str, Any]) -> None:
+    answer = client.post(PATH, content=json.dumps(document), headers={"Content-Type": "application/json"})
+
+    if answer.status_code != 200:
+        refused(answer, 422, "VALIDATION_ERROR")
+    elif document.get("stream"):
+        assert answer.text.endswith("data: [DONE]\n\n")
+    else:
+        assert schema.defects("response.schema.json", answer.json()) == ()

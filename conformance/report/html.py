@@ -1,6 +1,6 @@
 """The report as one HTML page that needs nothing else.
 
-All that a target said is untrusted: it is escaped, what cannot be seen in it is a picture, and the page's own policy
+All that a target said is untrusted: it is escaped, what cannot be seen in it is named, and the page's own policy
 forbids every script but ours.
 """
 

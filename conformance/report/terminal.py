@@ -36,7 +36,7 @@ _FAULTS: Final = frozenset(Ending) - {Ending.COMPLETE, Ending.INTERRUPTED, Endin
 def print_report(report: Mapping[str, Any], console: Console) -> None:
     """Write the report to `console`: classes, what failed and how to see it again, what was not seen, the verdict.
 
-    Text of the target is shown to the character: it is no markup, and a control character is a picture of itself.
+    Text of the target is shown to the character: it is no markup, and a control character is named.
     """
     before = console.width
     if not console.is_terminal:

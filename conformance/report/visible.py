@@ -27,20 +27,21 @@ _UNSEEN: Final = (
 UNSEEN: Final = re.compile("[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _UNSEEN) + "]")
 """One character that has no shape of its own, or acts instead of showing."""
 
-_DELETE: Final = 0x7F
-_SPACE: Final = 0x20
+_NAMES: Final = (
+    *("NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "TAB", "LF", "VT", "FF", "CR", "SO", "SI"),
+    *("DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US"),
+)
+"""The control characters below U+0020, by code; fonts that hold Unicode's pictures of them are rare."""
 
 
 def mark(character: str) -> str:
-    """The picture of an unseen character: `␛` for ESC, `⟨U+202E⟩` for one that has no picture."""
+    """What stands for an unseen character: `‹ESC›` for one that has a short name, `‹U+202E›` for another."""
     code = ord(character)
-    if code < _SPACE:
-        return chr(0x2400 + code)
-    return "␡" if code == _DELETE else f"⟨U+{code:04X}⟩"
+    return f"‹{_NAMES[code]}›" if code < len(_NAMES) else f"‹U+{code:04X}›"
 
 
 def visible(text: str) -> str:
-    """`text` on one line, with a picture for everything that cannot be seen; line ends are `␊` and `␍`."""
+    """`text` on one line, with a mark for everything that cannot be seen; line ends are `‹LF›` and `‹CR›`."""
     return UNSEEN.sub(lambda match: mark(match.group()), text)
 
 

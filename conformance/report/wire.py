@@ -25,7 +25,7 @@ class Part:
     text: str
     """Ready to show: nothing unseen is left in it but line feeds."""
     odd: bool = False
-    """Pictures of what cannot be seen: control and format characters, line ends, bytes that are not UTF-8."""
+    """Marks for what cannot be seen: control and format characters, line ends, bytes that are not UTF-8."""
     marked: bool = False
     gap: bool = False
     """Says how much is left out here."""
@@ -178,7 +178,7 @@ def _parts(data: bytes, spans: Sequence[Span], windows: Sequence[Span]) -> tuple
             parts += _runs(data[at : max(at, begin)], marked=False)
             at = max(at, begin)
             if begin == stop:
-                parts.append(Part(text="⟨here⟩", odd=True, marked=True))
+                parts.append(Part(text="‹here›", odd=True, marked=True))
             parts += _runs(data[at : min(stop, end)], marked=True)
             at = max(at, min(stop, end))
         parts += _runs(data[at:end], marked=False)
@@ -198,15 +198,15 @@ def _runs(data: bytes, *, marked: bool) -> Iterator[Part]:
     for match in _ODD.finditer(text):
         if match.start() > at:
             yield Part(text=text[at : match.start()], marked=marked)
-        yield Part(text="".join(_picture(character) for character in match.group()), odd=True, marked=marked)
+        yield Part(text="".join(_stand_in(character) for character in match.group()), odd=True, marked=marked)
         at = match.end()
     if at < len(text):
         yield Part(text=text[at:], marked=marked)
 
 
-def _picture(character: str) -> str:
+def _stand_in(character: str) -> str:
     if character == "\n":
-        return "␊\n"
+        return "↵\n"
     if "\udc80" <= character <= "\udcff":
         return f"\\x{ord(character) - 0xDC00:02X}"
     return mark(character)

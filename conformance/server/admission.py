@@ -210,11 +210,16 @@ def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return content if isinstance(content, list) else []
 
 
+def _calls(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    # Only of an assistant's message does the schema say what this member is; elsewhere it is an unknown one.
+    return (message.get("tool_calls") or []) if message["role"] == "assistant" else []
+
+
 def _read(messages: tuple[Mapping[str, Any], ...], tools: tuple[Mapping[str, Any], ...]) -> int:
     """Tokens that the model reads: the text of every message, three for its frame, sixteen for a part of media."""
     total = 0
     for message in messages:
         media = sum(part["type"] != "text" for part in _parts(message))
-        calls = "".join(call["function"]["arguments"] for call in message.get("tool_calls") or ())
+        calls = "".join(call["function"]["arguments"] for call in _calls(message))
         total += 3 + count(text_of(message)) + count(calls) + 16 * media
     return total + sum(count(str(tool["function"])) for tool in tools)

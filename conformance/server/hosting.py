@@ -3,8 +3,8 @@
 import logging
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import uvicorn
@@ -66,14 +66,19 @@ def serve_forever(
     *,
     host: str = "127.0.0.1",
     port: int = 8080,
+    announce: Callable[[str], object] = lambda _url: None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; the caller says where, because nothing is printed here.
+    """Serves until SIGINT, after which it returns, or SIGTERM, which then ends the process.
+
+    `announce` is told the base URL once the port is taken and before the first answer; port 0 is a free one.
 
     Raises:
         OSError: the address cannot be had.
     """
     with _listener(host, port) as listener:
-        uvicorn.Server(_config(site or Site(), behaviour)).run(sockets=[listener])
+        announce(f"http://{host}:{listener.getsockname()[1]}")
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(_config(site or Site(), behaviour)).run(sockets=[listener])
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -42,7 +42,7 @@ def _message(message: Mapping[str, Any], place: int) -> dict[str, Any]:
         spoken = all(part["type"] == "text" for part in parts)
         content = "\n".join(part["text"] for part in parts) if spoken else parts
     told: dict[str, Any] = {"role": message["role"], "content": content}
-    if calls := message.get("tool_calls"):
+    if message["role"] == "assistant" and (calls := message.get("tool_calls")):
         told["tool_calls"] = [
             {
                 "id": call["id"],
@@ -51,7 +51,7 @@ def _message(message: Mapping[str, Any], place: int) -> dict[str, Any]:
             }
             for call in calls
         ]
-    if "tool_call_id" in message:
+    if message["role"] == "tool":
         told["tool_call_id"] = message["tool_call_id"]
     return told
 

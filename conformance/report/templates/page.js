@@ -77,6 +77,15 @@
     const summary = target.querySelector(":scope > summary");
     if (summary) summary.focus({ preventScroll: true });
   };
+  const showMark = (details) => {
+    for (const block of details.querySelectorAll("pre")) {
+      const mark = block.querySelector("mark");
+      if (mark) block.scrollTop = mark.offsetTop - 64;
+    }
+  };
+  document.addEventListener("toggle", (event) => {
+    if (event.target.open && event.target.matches(".exchange")) showMark(event.target);
+  }, true);
   addEventListener("hashchange", reveal);
   addEventListener("click", (event) => {
     const link = event.target.closest("a[href^='#']");

@@ -1,0 +1,127 @@
+"""How the suites get their verdicts: everything they need is observed once a session, then judged."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from conformance import run
+from conformance.embedded import embedded_target
+from conformance.requirement import Requirement, catalogue
+from conformance.run import Judgement
+from conformance.selection import Selection
+from conformance.target import BadInput, Limits, Target, checked, described, key_of
+from conformance.verdict import DECIDED, Finding, Verdict, gates
+
+_ARGUMENT: Final = "requirement"
+_JUDGEMENT: Final = pytest.StashKey[Judgement]()
+_PLACE: Final = pytest.StashKey[Path]()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one item for each requirement of a suite's section."""
+    if _ARGUMENT not in metafunc.fixturenames:
+        return
+    rows = [row for row in catalogue().values() if row.id.partition(".")[0] == metafunc.module.SECTION]
+    metafunc.parametrize(
+        _ARGUMENT,
+        [pytest.param(row, id=row.id, marks=[getattr(pytest.mark, name) for name in _marks(row)]) for row in rows],
+    )
+
+
+def _marks(row: Requirement) -> tuple[str, ...]:
+    return row.level.value.lower(), row.certifies, row.basis
+
+
+def _target(config: pytest.Config, stack: ExitStack) -> tuple[Target, str]:
+    """The target and its key; the embedded server runs until the stack is left.
+
+    Raises:
+        BadInput: the options or the target file do not describe one.
+    """
+    given, model, variable = (config.getoption(name) for name in ("--target", "--model", "--api-key-env"))
+    if given is None:
+        if model or variable:
+            raise BadInput("--model and --api-key-env go with --target; without it the embedded server is judged")
+        key = "sgk_" + secrets.token_hex(20)
+        return stack.enter_context(embedded_target(limits=Limits(), key=key)), key
+    target = described(given)
+    named = {"model": model, "api_key_env": variable}
+    target = checked(replace(target, **{name: value for name, value in named.items() if value}))
+    return target, key_of(target)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator[Judgement]:
+    """The judgement of all that the collected items need asked, which is sent once for the whole session."""
+    config = request.config
+    if hasattr(config, "workerinput"):
+        pytest.exit("the suites send concurrently by themselves; run them without pytest-xdist", returncode=2)
+    chosen = frozenset(
+        item.callspec.params[_ARGUMENT].id
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and _ARGUMENT in item.fixturenames and hasattr(item, "callspec")
+    )
+    selection = Selection(
+        chosen=None if chosen == catalogue().keys() else chosen, strict=config.getoption("--conformance-strict")
+    )
+    try:
+        with ExitStack() as stack:
+            target, key = _target(config, stack)
+            asked = run.plan(target, selection)
+            place = run.fresh_directory(target, config.getoption("--conformance-output"))
+            config.stash[_PLACE] = place
+            try:
+                await run.observed(place, target=target, key=key, selection=selection, asked=asked)
+            except asyncio.CancelledError:
+                run.write_reports(place, run.judged(place).report, place)
+                raise
+        judgement = run.judged(place)
+        run.write_reports(place, judgement.report, place)
+    except BadInput as mistake:
+        pytest.exit(f"chat-conformance: {mistake}", returncode=2)
+    config.stash[_JUDGEMENT] = judgement
+    if judgement.conclusion.verdict == "aborted":
+        pytest.exit(f"chat-conformance: aborted: {judgement.conclusion.reason}", returncode=3)
+    yield judgement
+
+
+@pytest.fixture
+def finding(requirement: Requirement, conformance_judgement: Judgement, request: pytest.FixtureRequest) -> Finding:
+    """The verdict on the item's requirement; what is no verdict on the target ends here.
+
+    A MUST that stayed undecided, and a fault of the suite, is an error of the item's set-up and no failure of the
+    target; what the target file does not provide for is skipped with the reason.
+    """
+    found = next(row for row in conformance_judgement.conclusion.findings if row.requirement.id == requirement.id)
+    strict = request.config.getoption("--conformance-strict")
+    told = f"{found.verdict.value}: {found.explanation}"
+    if found.verdict in DECIDED:
+        return found
+    if found.verdict is Verdict.ERROR or (gates(requirement, strict=strict) and not found.excused):
+        pytest.fail(told, pytrace=False)
+    pytest.skip(told)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run that is not conformant is never green, though no single item failed: nothing may have been judged."""
+    judgement = session.config.stash.get(_JUDGEMENT, None)
+    if judgement is not None and exitstatus == 0 and judgement.conclusion.verdict != "conformant":
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what the run amounts to, and where its report is."""
+    judgement, place = config.stash.get(_JUDGEMENT, None), config.stash.get(_PLACE, None)
+    if judgement is None or place is None:
+        return
+    conclusion = judgement.conclusion
+    terminalreporter.section("chat conformance")
+    terminalreporter.write_line(conclusion.verdict + (f": {conclusion.reason}" if conclusion.reason else ""))
+    terminalreporter.write_line(f"{judgement.report['requests']} requests, evidence and reports in {place}")

@@ -1,0 +1,15 @@
+"""Why the model stopped: page section "finish_reason values"."""
+
+import pytest
+
+from conformance.requirement import Requirement
+from conformance.suites.settling import settle
+from conformance.verdict import Finding
+
+SECTION = "finish"
+
+
+def test_finish(requirement: Requirement, finding: Finding, pytestconfig: pytest.Config) -> None:
+    """The target keeps the requirement."""
+    assert finding.requirement is requirement
+    settle(finding, strict=pytestconfig.getoption("--conformance-strict"))

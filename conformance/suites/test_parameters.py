@@ -1,0 +1,15 @@
+"""The eleven members of the body: page section "Request parameters"."""
+
+import pytest
+
+from conformance.requirement import Requirement
+from conformance.suites.settling import settle
+from conformance.verdict import Finding
+
+SECTION = "parameters"
+
+
+def test_parameters(requirement: Requirement, finding: Finding, pytestconfig: pytest.Config) -> None:
+    """The target keeps the requirement."""
+    assert finding.requirement is requirement
+    settle(finding, strict=pytestconfig.getoption("--conformance-strict"))

@@ -1,0 +1,15 @@
+"""The endpoint: page sections "Chat Completions" and "Basic request"."""
+
+import pytest
+
+from conformance.requirement import Requirement
+from conformance.suites.settling import settle
+from conformance.verdict import Finding
+
+SECTION = "request"
+
+
+def test_request(requirement: Requirement, finding: Finding, pytestconfig: pytest.Config) -> None:
+    """The target keeps the requirement."""
+    assert finding.requirement is requirement
+    settle(finding, strict=pytestconfig.getoption("--conformance-strict"))

@@ -1,0 +1,15 @@
+"""The unstreamed answer: page section "Response shape"."""
+
+import pytest
+
+from conformance.requirement import Requirement
+from conformance.suites.settling import settle
+from conformance.verdict import Finding
+
+SECTION = "response"
+
+
+def test_response(requirement: Requirement, finding: Finding, pytestconfig: pytest.Config) -> None:
+    """The target keeps the requirement."""
+    assert finding.requirement is requirement
+    settle(finding, strict=pytestconfig.getoption("--conformance-strict"))
