@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from conformance.plan import QUICK_REQUESTS, Plan
 from conformance.report import terminal
 from conformance.requirement import CLASSES
 from conformance.schema import defects
-from conformance.selection import BASES, Selection
+from conformance.selection import BASES, NOT_SELECTED, Selection
 from conformance.target import DEFAULT_KEY_VARIABLE, BadInput, Limits, Target, checked, key_of, loaded
 
 
@@ -110,8 +111,9 @@ def _described(url: str | None, options: dict[str, Any]) -> Target | None:
                 )
         return None
     described = loaded(file) if file else Target(url=url or "")
-    given = {name: options[name] for name in ("model", "api_key_env", "profile") if options[name] is not None}
-    target = replace(described, **given, **({"url": url} if url else {}))
+    given: dict[str, Any] = {"url": url} if url else {}
+    given |= {name: options[name] for name in ("model", "api_key_env", "profile") if options[name] is not None}
+    target = replace(described, **given)
     return checked(replace(target, limits=_limits(target.limits, options)))
 
 
@@ -135,7 +137,7 @@ def _target(url: str | None, options: dict[str, Any]) -> Iterator[tuple[Target, 
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where the files go.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and its bounds, send nothing.")
 @click.pass_context
-def run_command(ctx: click.Context, url: str | None, **options: Any) -> None:
+def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
     """Ask a target, judge its answers, write a report.
 
     Without URL and --config the embedded reference server is asked.
@@ -187,9 +189,9 @@ def _print_plan(asked: Plan) -> None:
     for probe in asked.probes:
         steps = f" ({len(probe.steps)} requests)" if len(probe.steps) > 1 else ""
         click.echo(f"{probe.name:<38} {probe.asks}{steps}")
-    for identity, reason in asked.left_out.items():
-        if reason != "not selected":
-            click.echo(f"left out: {identity}: {reason}")
+    reasons = Counter(reason for reason in asked.left_out.values() if reason != NOT_SELECTED)
+    for reason, count in reasons.items():
+        click.echo(f"left out: {count} requirements: {reason}")
     unbounded = f", and {asked.unbounded} answers that only the model bounds" if asked.unbounded else ""
     click.echo(
         f"\nat most {asked.requests} requests (retries aside) and {asked.output_tokens} output tokens{unbounded};"
@@ -206,7 +208,7 @@ _RUN_DIR: Final = click.argument(
 @_RUN_DIR
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Another place.")
 @click.pass_context
-def judge_command(ctx: click.Context, run_dir: Path, output: Path | None) -> None:
+def judge_command(ctx: click.Context, /, run_dir: Path, output: Path | None) -> None:
     """Judge stored evidence again, offline, and write its reports."""
     judgement = run.judged(run_dir)
     if output is not None:

@@ -77,14 +77,14 @@ class Probe:
         """The triggers without which the probe cannot be sent."""
         return frozenset(step.trigger for step in self.steps if step.trigger)
 
-    def but(self, name: str, asks: str, *, without: str = "", **members: Any) -> "Probe":
+    def but(self, name: str, asks: str, *, without: str = "", quick: bool = False, **members: Any) -> "Probe":
         """This probe with other body members, or without one; it becomes the new one's control."""
         body = {key: value for key, value in self.step.body.items() if key != without} | members
-        return Probe(name=name, asks=asks, steps=(replace(self.step, body=body),), control=self.name)
+        return Probe(name=name, asks=asks, steps=(replace(self.step, body=body),), control=self.name, quick=quick)
 
-    def sent(self, name: str, asks: str, **changes: Any) -> "Probe":
+    def sent(self, name: str, asks: str, *, quick: bool = False, **changes: Any) -> "Probe":
         """This probe with its first step sent differently: other `auth`, `headers`, `trigger` and so on."""
-        return Probe(name=name, asks=asks, steps=(replace(self.step, **changes),), control=self.name)
+        return Probe(name=name, asks=asks, steps=(replace(self.step, **changes),), control=self.name, quick=quick)
 
 
 class Unrenderable(LookupError):
@@ -125,7 +125,7 @@ def output_bound(step: Step, *, cap: int | None) -> int | None:
         step: the request.
         cap: the model's max_output_tokens, where the target file tells it.
     """
-    asked = step.body.get("max_tokens")
+    asked: Any = step.body.get("max_tokens")
     if is_integer(asked) and asked > 0:
         return int(asked) if cap is None else min(int(asked), cap)
     return cap

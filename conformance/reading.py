@@ -370,7 +370,6 @@ def _forgiven(frame: sse.Frame) -> tuple[sse.Event, ...]:
             span=(line.start, line.end),
         )
         for line in data_lines(frame)
-        if line.terminator or not frame.truncated
     )
 
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from conformance.requirement import CLASSES, Requirement
 from conformance.target import BadInput
 
-BASES = ("stated", "shown", "implied", "supplement")
+NOT_SELECTED: Final = "not selected"
+"""Why a requirement that the caller filtered out is untested."""
+
+BASES: Final = ("stated", "shown", "implied", "supplement")
 """What a requirement can rest on, from the firmest."""
 
 
@@ -51,7 +55,7 @@ def filtered(selection: Selection, catalogue: Mapping[str, Requirement]) -> dict
         for value in name:
             if value not in known:
                 raise BadInput(f"{option} {value}: not one of {', '.join(known)}")
-    return {row.id: "not selected" for row in catalogue.values() if not _selected(row, selection)}
+    return {row.id: NOT_SELECTED for row in catalogue.values() if not _selected(row, selection)}
 
 
 def _fits(identity: str, selector: str) -> bool:

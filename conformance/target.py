@@ -161,7 +161,7 @@ def key_of(target: Target) -> str:
     key = os.environ.get(target.api_key_env, "")
     if not key:
         raise BadInput(
-            f"the variable {target.api_key_env} is not set; export the API key in it, or name another with --api-key-env"
+            f"the variable {target.api_key_env} is not set; export the key in it, or name another with --api-key-env"
         )
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise BadInput(f"the variable {target.api_key_env} holds characters that no Authorization header can carry")

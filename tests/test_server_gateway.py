@@ -1,26 +1,16 @@
-"""The gateway against scripted backends: the page's promises hold whatever the backend does."""
+"""The gateway against scripted backends: the page's promises hold whatever the backend says."""
 
 import json
-import socket
-import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from conformance import schema, sse
-from conformance.server.app import PATH
-from conformance.server.hosting import serve_in_thread
-from conformance.server.site import DEFAULT_KEY, Site
-from conformance.server.upstream import Upstream, service
+from conformance.server.site import DEFAULT_KEY
+from tests.gateway import HELLO, KEY, SLUG, TOOLS, choice, chunk, gateway, piece, post, stream, whole
 from tests.scripted_upstream import EVENT_STREAM, Backend, scripted
-
-SLUG = "reference/upstream"
-KEY = "sk-backend-secret-1234567890"
-HELLO = [{"role": "user", "content": "Hello."}]
-TOOLS = [{"type": "function", "function": {"name": name}} for name in ("get_weather", "clock")]
+from tests.served import refused
 
 
 @pytest.fixture(scope="module")
@@ -31,77 +21,8 @@ def backend() -> Iterator[Backend]:
 
 @pytest.fixture(scope="module")
 def client(backend: Backend) -> Iterator[httpx.Client]:
-    upstream = Upstream(url=backend.url, model="vendor-7b", key=KEY, max_output_tokens=100, silence=0.3)
-    deaf = replace(upstream, slug="reference/nobody", url="http://127.0.0.1:1")
-    with (
-        serve_in_thread(Site(services=(service(upstream), service(deaf)))) as url,
-        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {DEFAULT_KEY}"}, timeout=10) as session,
-    ):
-        yield session
-
-
-def post(client: httpx.Client, **members: Any) -> httpx.Response:
-    return client.post(PATH, json={"model": SLUG, "messages": HELLO, **members})
-
-
-def chunk(delta: Any = None, reason: Any = None, **members: Any) -> dict[str, Any]:
-    return {
-        "id": "x",
-        "object": "chat.completion.chunk",
-        "model": "vendor-7b",
-        "choices": [{"index": 0, "delta": delta or {}, "finish_reason": reason}],
-        **members,
-    }
-
-
-def whole(message: Any, reason: Any = "stop", **members: Any) -> dict[str, Any]:
-    return {"model": "vendor-7b", "choices": [{"message": message, "finish_reason": reason}], **members}
-
-
-def choice(answer: httpx.Response) -> dict[str, Any]:
-    """The choice of a good answer that is not streamed."""
-    assert answer.status_code == 200, answer.text
-    assert schema.defects("response.schema.json", answer.json()) == ()
-    assert "vendor" not in answer.text
-    told: dict[str, Any] = answer.json()["data"]["choices"][0]
-    return told
-
-
-def stream(answer: httpx.Response) -> tuple[str, list[dict[str, Any]], str]:
-    """Text, calls and end of a stream: its finish reason, or the code of its error event."""
-    assert answer.status_code == 200, answer.text
-    assert answer.content.endswith(b"\n\ndata: [DONE]\n\n")
-    assert "vendor" not in answer.text
-    text, end = "", ""
-    calls: dict[int, dict[str, Any]] = {}
-    for frame in sse.decode(answer.content)[:-1]:
-        assert frame.event is not None
-        assert not end, "nothing comes after the end but [DONE]"
-        document = json.loads(frame.event.data)
-        if frame.event.type == "error":
-            assert schema.defects("stream-error.schema.json", document) == ()
-            end = document["code"]
-            continue
-        assert schema.defects("chunk.schema.json", document) == ()
-        assert document["model"] == SLUG
-        told = document["choices"][0]
-        assert told["delta"].get("content", "") is not None
-        text += told["delta"].get("content", "")
-        for piece in told["delta"].get("tool_calls", ()):
-            call = calls.setdefault(piece["index"], {"arguments": ""})
-            call |= {name: piece[name] for name in ("id", "type") if name in piece}
-            call["name"] = piece["function"].get("name", call.get("name"))
-            call["arguments"] += piece["function"]["arguments"]
-        end = told["finish_reason"] or ""
-    return text, [calls[index] for index in sorted(calls)], end
-
-
-def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert schema.defects("error.schema.json", answer.json()) == ()
-    assert answer.json()["error"]["code"] == code
-    error: dict[str, Any] = answer.json()["error"]
-    return error
+    with gateway(backend) as told:
+        yield told
 
 
 def test_what_a_backend_says_is_told_in_the_pages_words(client: httpx.Client, backend: Backend) -> None:
@@ -269,10 +190,6 @@ def test_usage_that_is_none_is_estimated(client: httpx.Client, backend: Backend,
     assert told["total_tokens"] == told["prompt_tokens"] + told["completion_tokens"]
 
 
-def piece(name: Any = None, arguments: Any = None, **members: Any) -> dict[str, Any]:
-    return {"function": {"name": name, "arguments": arguments}, **members}
-
-
 ODD_CALLS: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, dict[str, Any]]]]] = {
     "as they should be": (
         [
@@ -314,6 +231,10 @@ ODD_CALLS: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, dict[str,
         [[piece("clock", "{", index=0, id="a")], [piece(None, "}", index=0, id="b")]],
         [("clock", {})],
     ),
+    "an id that comes late": (
+        [[piece("clock", None, index=0)], [piece(None, "{}", index=0, id="a")]],
+        [("clock", {})],
+    ),
     "in turns": (
         [
             [piece("clock", "{", index=0, id="a"), piece("get_weather", "{", index=1, id="b")],
@@ -334,6 +255,21 @@ def test_tool_calls_are_made_whole(client: httpx.Client, backend: Backend, name:
     assert len({call["id"] for call in calls}) == len(calls)
     assert all(call["id"] and call["type"] == "function" for call in calls)
     assert (text, end) == ("", "tool_calls")
+
+
+def test_a_function_call_of_old_is_a_tool_call(client: httpx.Client, backend: Backend) -> None:
+    told = {"name": "clock", "arguments": "{}"}
+    backend.streams(chunk({"function_call": told}), chunk(reason="function_call"))
+    text, calls, end = stream(post(client, stream=True, tools=TOOLS))
+
+    assert [(call["name"], call["arguments"]) for call in calls] == [("clock", "{}")]
+    assert (text, end) == ("", "tool_calls")
+
+
+def test_half_a_character_at_the_end_becomes_a_replacement(client: httpx.Client, backend: Backend) -> None:
+    backend.streams(chunk({"content": "a\ud83d"}), chunk(reason="stop"))
+
+    assert stream(post(client, stream=True)) == ("a\ufffd", [], "stop")
 
 
 def test_a_whole_tool_call_is_coerced_too(client: httpx.Client, backend: Backend) -> None:
@@ -386,173 +322,3 @@ def test_a_stop_sequence_is_cut_from_a_whole_answer(client: httpx.Client, backen
     told = choice(post(client, stop=["two"]))
     assert told["message"]["content"] == "one, "
     assert told["finish_reason"] == "stop"
-
-
-@pytest.mark.parametrize(
-    "status, code, ours",
-    [
-        (401, "BACKEND_ERROR", 502),
-        (404, "BACKEND_ERROR", 502),
-        (500, "BACKEND_ERROR", 502),
-        (302, "BACKEND_ERROR", 502),
-        (502, "BACKEND_ERROR", 502),
-        (503, "MODEL_UNAVAILABLE", 503),
-        (504, "BACKEND_TIMEOUT", 504),
-    ],
-)
-def test_a_backends_http_error_is_told_as_one(
-    client: httpx.Client, backend: Backend, status: int, code: str, ours: int
-) -> None:
-    backend.answers({"error": {"message": f"the key {KEY} is bad"}}, status=status)
-    for streaming in (False, True):
-        answer = post(client, stream=streaming)
-        refused(answer, ours, code)
-        assert KEY not in answer.text
-
-
-@pytest.mark.parametrize(
-    "header, seconds", [("Retry-After: 7\r\n", 7), ("Retry-After: 2.5\r\n", 3), ("", 1), ("Retry-After: soon\r\n", 1)]
-)
-def test_a_throttling_backend_tells_how_long(client: httpx.Client, backend: Backend, header: str, seconds: int) -> None:
-    backend.answers({}, status=429, headers=header)
-    answer = post(client, stream=True)
-
-    assert refused(answer, 429, "BACKEND_RATE_LIMITED")["retry_after"] == seconds
-    assert answer.headers["retry-after"] == str(seconds)
-
-
-@pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_clients_mistake_stays_a_clients_mistake(client: httpx.Client, backend: Backend, status: int) -> None:
-    message = f"vendor-7b: top_k is bad\n(key {KEY}, see http://10.0.0.7/docs) " + "x" * 1000
-    backend.answers({"error": {"message": message}}, status=status)
-    error = refused(post(client), 422, "VALIDATION_ERROR")
-
-    assert error["message"].startswith("reference/upstream: top_k is bad (key …")
-    assert len(error["message"]) <= 300
-    assert KEY not in error["message"]
-    assert "10.0.0.7" not in error["message"]
-
-
-def test_nobody_at_home_is_unavailable(client: httpx.Client) -> None:
-    refused(post(client, model="reference/nobody"), 503, "MODEL_UNAVAILABLE")
-    refused(post(client, model="reference/nobody", stream=True), 503, "MODEL_UNAVAILABLE")
-
-
-@pytest.mark.parametrize("document", [b"<html>", b"", {}, [], {"choices": []}, {"choices": [7]}, whole({"content": 7})])
-def test_what_cannot_be_read_is_a_mismatch(client: httpx.Client, backend: Backend, document: Any) -> None:
-    backend.answers(document)
-
-    refused(post(client), 502, "UPSTREAM_SHAPE_MISMATCH")
-    refused(post(client, stream=True), 502, "UPSTREAM_SHAPE_MISMATCH")
-
-
-def test_an_error_told_with_200_is_an_error(client: httpx.Client, backend: Backend) -> None:
-    backend.answers({"error": "no"})
-    refused(post(client), 502, "BACKEND_ERROR")
-    backend.streams({"error": {"message": "no"}, "choices": []})
-    refused(post(client, stream=True), 502, "BACKEND_ERROR")
-
-
-def test_a_silent_backend_times_out(client: httpx.Client, backend: Backend) -> None:
-    backend.says(hold=True)
-    refused(post(client), 504, "BACKEND_TIMEOUT")
-    backend.says(EVENT_STREAM, hold=True)
-    refused(post(client, stream=True), 504, "BACKEND_TIMEOUT")
-
-
-FIRST = b'data: {"choices":[{"delta":{"content":"So far"}}]}\n\n'
-
-
-@pytest.mark.parametrize(
-    "rest, code",
-    [
-        ([], "BACKEND_ERROR"),
-        ([b"data: [DONE]\n\n"], "BACKEND_ERROR"),
-        ([b'data: {"choi'], "UPSTREAM_SHAPE_MISMATCH"),
-        ([b'data: {"choices": 7}\n\n'], "UPSTREAM_SHAPE_MISMATCH"),
-        ([b"data: nonsense\n\n"], "UPSTREAM_SHAPE_MISMATCH"),
-        ([b'data: {"error":{"message":"vendor key"},"choices":[]}\n\n'], "BACKEND_ERROR"),
-        ([b'event: error\ndata: {"message":"vendor key"}\n\n'], "BACKEND_ERROR"),
-        ([b'error: {"message":"vendor key"}\n\n'], "BACKEND_ERROR"),
-        ([b'{"error":{"message":"vendor key"}}\n'], "BACKEND_ERROR"),
-        ([b'data: {"choices":[{"delta":{},"finish_reason":"error"}]}\n\n'], "BACKEND_ERROR"),
-    ],
-)
-def test_a_failure_in_mid_stream_is_an_error_event(
-    client: httpx.Client, backend: Backend, rest: list[bytes], code: str
-) -> None:
-    backend.says(EVENT_STREAM, FIRST, *rest)
-
-    assert stream(post(client, stream=True)) == ("So far", [], code)
-
-
-def test_a_connection_cut_in_mid_stream_is_an_error_event(client: httpx.Client, backend: Backend) -> None:
-    chunked = EVENT_STREAM.replace(b"Connection: close", b"Transfer-Encoding: chunked")
-    backend.says(chunked, b"%x\r\n%s\r\n" % (len(FIRST), FIRST))
-
-    assert stream(post(client, stream=True)) == ("So far", [], "BACKEND_ERROR")
-
-
-def test_silence_in_mid_stream_is_an_error_event(client: httpx.Client, backend: Backend) -> None:
-    backend.says(EVENT_STREAM, FIRST, hold=True)
-
-    assert stream(post(client, stream=True)) == ("So far", [], "BACKEND_TIMEOUT")
-
-
-def test_a_stream_that_said_why_it_stopped_needs_no_done(client: httpx.Client, backend: Backend) -> None:
-    backend.streams(chunk({"content": "Hi."}), chunk(reason="length"), done=False)
-
-    assert stream(post(client, stream=True)) == ("Hi.", [], "length")
-
-
-def test_an_answer_in_the_other_form_is_understood(client: httpx.Client, backend: Backend) -> None:
-    backend.answers(whole({"content": "Hi."}))
-    assert stream(post(client, stream=True)) == ("Hi.", [], "stop")
-    backend.streams(chunk({"content": "Hi."}, "stop"))
-    assert choice(post(client))["message"]["content"] == "Hi."
-
-
-@pytest.mark.parametrize("streaming", [False, True])
-def test_a_client_that_leaves_takes_the_backends_request_along(
-    client: httpx.Client,
-    backend: Backend,
-    streaming: bool,  # noqa: FBT001
-) -> None:
-    backend.left.clear()
-    backend.says(EVENT_STREAM, *([FIRST] if streaming else []), hold=True)
-    raw = json.dumps({"model": SLUG, "messages": HELLO, "stream": streaming}).encode()
-    head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {DEFAULT_KEY}\r\nContent-Length: {len(raw)}\r\n\r\n"
-    )
-    before = len(backend.requests)
-    with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as connection:
-        connection.sendall(head.encode() + raw)
-        if streaming:
-            connection.recv(1)
-        deadline = time.monotonic() + 2
-        while len(backend.requests) == before and time.monotonic() < deadline:
-            time.sleep(0.005)
-    left = time.monotonic()
-
-    assert backend.left.wait(2)
-    assert time.monotonic() - left < 0.25, "closed by the client's leaving, not by the gateway's patience"
-
-
-def test_a_stop_sequence_ends_the_backends_request(client: httpx.Client, backend: Backend) -> None:
-    backend.left.clear()
-    backend.says(EVENT_STREAM, FIRST, hold=True)
-
-    assert stream(post(client, stream=True, stop=["far"])) == ("So ", [], "stop")
-    assert backend.left.wait(0.25)
-
-
-def test_chunks_are_passed_on_as_they_come(client: httpx.Client, backend: Backend) -> None:
-    backend.says(EVENT_STREAM, FIRST, hold=True)
-    started = time.monotonic()
-    with client.stream("POST", PATH, json={"model": SLUG, "messages": HELLO, "stream": True}) as answer:
-        pieces = answer.iter_bytes()
-        seen = b""
-        while b"So far" not in seen:
-            seen += next(pieces)
-
-        assert time.monotonic() - started < 0.25

@@ -141,6 +141,9 @@ def test_the_limit_lets_whole_calls_through_and_no_part_of_one() -> None:
         ("Count down from 3 to 1, please.", "3, 2, 1"),
         ("Count from 1 to 3, one number per line.", "1\n2\n3"),
         ("What is 17 + 25?", "42."),
+        ("What is 6 times 7?", "42."),
+        ("What is 50 minus 8?", "42."),
+        ("What is the secret word?", "I do not know it."),
         ("Translate to French: Good night", "Bonne nuit"),
         ("Hi there", "Hello, it is good to hear from you."),
         ("Hm.", "I have read your message and have nothing to add."),
@@ -228,6 +231,7 @@ def test_images_and_sound_are_told_of() -> None:
     assert said(user([as_url])) == "The image is red."
     assert said(user([red, blue])) == "The images are red and blue."
     assert said(user([remote])) == "I was given an image."
+    assert said(user([remote, red])) == "I was given 2 images."
     assert said(user([heard])) == "The recording lasts 0.50 seconds."
     assert said(user([{"type": "audio_url", "url": "https://example.com/a.wav"}])) == "I was given a recording."
 

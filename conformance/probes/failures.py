@@ -5,6 +5,7 @@ from conformance.probes import plain, stream
 DIES_MID_STREAM = stream.COUNTING.sent(
     "failures.mid-stream-error",
     "A stream whose backend fails after it began.",
+    quick=True,
     trigger="mid_stream_error",
     may_fail=True,
 )

@@ -80,7 +80,7 @@ ALL_TOGETHER = TOOLS.but(
 )
 
 NO_MODEL = SHORT.but("parameters.no-model", "The body without model.", without="model")
-NO_MESSAGES = SHORT.but("parameters.no-messages", "The body without messages.", without="messages")
+NO_MESSAGES = SHORT.but("parameters.no-messages", "The body without messages.", quick=True, without="messages")
 UNKNOWN_MODEL = SHORT.but(
     "parameters.unknown-model", "A slug that names no model.", model="conformance/no-such-model-5f3a9c"
 )

@@ -49,7 +49,7 @@ NO_ACCEPT = GREETING.sent(
     "plain.no-accept", "The plain question without an Accept header.", headers=(("Accept", None),)
 )
 
-NO_KEY = GREETING.sent("auth.no-key", "The plain question without an Authorization header.", auth=Auth.NONE)
+NO_KEY = GREETING.sent("auth.no-key", "The plain question without an Authorization header.", quick=True, auth=Auth.NONE)
 
 WRONG_KEY = GREETING.sent("auth.wrong-key", "The plain question with a key that nobody issued.", auth=Auth.WRONG)
 
@@ -62,7 +62,7 @@ LIMITED = GREETING.but(
     max_tokens=24,
 )
 
-CUT_SHORT = LIMITED.but("plain.cut-short", "The same count with room for 3 tokens.", max_tokens=3)
+CUT_SHORT = LIMITED.but("plain.cut-short", "The same count with room for 3 tokens.", quick=True, max_tokens=3)
 
 PROBES = (
     GREETING,

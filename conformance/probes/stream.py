@@ -1,11 +1,9 @@
 """The page's sections "Streaming" and "SSE event types"."""
 
-from dataclasses import replace
-
 from conformance.probe import Auth
 from conformance.probes import parameters, plain
 
-GREETING = replace(plain.GREETING.but("stream.greeting", "The plain question, streamed.", stream=True), quick=True)
+GREETING = plain.GREETING.but("stream.greeting", "The plain question, streamed.", quick=True, stream=True)
 
 NO_ACCEPT = GREETING.sent("stream.no-accept", "The same without an Accept header.", headers=(("Accept", None),))
 
@@ -32,7 +30,7 @@ CUT_SHORT = LIMITED.but("stream.cut-short", "The same count, streamed with room 
 
 WRONG_KEY = GREETING.sent("stream.wrong-key", "A stream asked for with a key that nobody issued.", auth=Auth.WRONG)
 
-NO_MESSAGES = GREETING.but("stream.no-messages", "A stream asked for without messages.", without="messages")
+NO_MESSAGES = GREETING.but("stream.no-messages", "A stream asked for without messages.", quick=True, without="messages")
 
 TOOL_CALL = GREETING.but(
     "stream.tool-call",

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -57,17 +57,22 @@ def _target(config: pytest.Config, stack: ExitStack) -> tuple[Target, str]:
     return target, key_of(target)
 
 
+def _requirements(items: Iterable[pytest.Item]) -> Iterator[str]:
+    """The requirements that the collected items are about, after -k and -m."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        row = callspec.params.get(_ARGUMENT) if callspec else None
+        if isinstance(row, Requirement):
+            yield row.id
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator[Judgement]:
     """The judgement of all that the collected items need asked, which is sent once for the whole session."""
     config = request.config
     if hasattr(config, "workerinput"):
         pytest.exit("the suites send concurrently by themselves; run them without pytest-xdist", returncode=2)
-    chosen = frozenset(
-        item.callspec.params[_ARGUMENT].id
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and _ARGUMENT in item.fixturenames and hasattr(item, "callspec")
-    )
+    chosen = frozenset(_requirements(request.session.items))
     selection = Selection(
         chosen=None if chosen == catalogue().keys() else chosen, strict=config.getoption("--conformance-strict")
     )
