@@ -5,10 +5,11 @@ import secrets
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import click
@@ -39,6 +40,10 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except BadInput as mistake:
             raise _Mistake(str(mistake)) from None
+        except KeyboardInterrupt:
+            # click would leave with 1, which says nonconformant.
+            click.echo("interrupted", err=True)
+            ctx.exit(run.INTERRUPTED)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -157,21 +162,29 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
             return
         directory = run.fresh_directory(target, options["output"])
         with terminal.Bar(console, total=asked.requests) as bar:
-            _send(directory, target=target, key=key, selection=selection, asked=asked, bar=bar)
-    ctx.exit(_tell(directory, console))
+            interrupted = _send(directory, target=target, key=key, selection=selection, asked=asked, bar=bar)
+    if interrupted and not any(directory.iterdir()):
+        raise KeyboardInterrupt  # before there was anything to judge
+    code = _tell(directory, console)
+    ctx.exit(run.INTERRUPTED if interrupted else code)
 
 
 def _send(  # noqa: PLR0913  # what a run is made of
     directory: Path, *, target: Target, key: str, selection: Selection, asked: Plan, bar: terminal.Bar
-) -> None:
-    """Observe the target; an interruption ends the sending, and the evidence says so."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job is ended with TERM, not with INT
+) -> bool:
+    """Observe the target; whether the sending was interrupted, which the evidence says too."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        # asyncio makes a cancellation of SIGINT; an exception in the middle of the loop would lose what is under way.
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)  # a CI job is ended with TERM, not with INT
     try:
         asyncio.run(run.observed(directory, target=target, key=key, selection=selection, asked=asked, seen=bar.advance))
     except KeyboardInterrupt:
-        pass
-    except OSError as error:
-        raise BadInput(f"{directory}: the evidence cannot be written: {error.strerror}") from None
+        return True
+    else:
+        return False
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -180,9 +193,23 @@ def _tell(directory: Path, console: Console) -> int:
     """Judge, write the files, print the report; the exit code."""
     judgement = run.judged(directory)
     run.write_reports(directory, judgement.report, directory)
-    terminal.print_report(judgement.report, console)
+    _print_report(judgement.report, console)
     click.echo(f"report: {directory / 'report.html'}")
     return judgement.exit_code
+
+
+def _print_report(report: Mapping[str, Any], console: Console) -> None:
+    """Print a report as far as somebody reads it; the exit code is the run's all the same.
+
+    Raises:
+        BadInput: it cannot be written to where the output goes.
+    """
+    try:
+        # rich leaves with 1 where the reader of a pipe is gone, which would say nonconformant.
+        with suppress(SystemExit):
+            terminal.print_report(report, console)
+    except OSError as error:
+        raise BadInput(f"the report cannot be printed: {error.strerror}") from None
 
 
 def _print_plan(asked: Plan) -> None:
@@ -211,10 +238,8 @@ _RUN_DIR: Final = click.argument(
 def judge_command(ctx: click.Context, /, run_dir: Path, output: Path | None) -> None:
     """Judge stored evidence again, offline, and write its reports."""
     judgement = run.judged(run_dir)
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-    run.write_reports(run_dir, judgement.report, output or run_dir)
-    terminal.print_report(judgement.report, Console())
+    run.write_reports(run_dir, judgement.report, run.made(output) if output else run_dir)
+    _print_report(judgement.report, Console())
     ctx.exit(judgement.exit_code)
 
 
@@ -227,12 +252,14 @@ def report_command(run_dir: Path) -> None:
         found = parse(file.read_bytes())
     except FileNotFoundError:
         raise BadInput(f"{file}: no such file; chat-conformance judge {run_dir} makes it from the evidence") from None
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be read: {error.strerror}") from None
     except NotJson as reason:
         raise BadInput(f"{file}: {reason}; chat-conformance judge {run_dir} makes it anew") from None
     if wrong := defects("report.schema.json", found):
         raise BadInput(f"{file}: {wrong[0].pointer or 'the whole'}: {wrong[0].message}; is it of another version?")
     run.render(run_dir, found, run_dir)
-    terminal.print_report(found, Console())
+    _print_report(found, Console())
 
 
 @main.command("requirements")

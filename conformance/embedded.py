@@ -8,7 +8,7 @@ from typing import Final
 from conformance.server.hosting import serve_in_thread
 from conformance.server.site import Site
 from conformance.server.triggers import triggers
-from conformance.target import TRIGGERS, Limits, Target
+from conformance.target import TRIGGERS, Limits, Target, checked
 
 MODEL: Final = "reference/mini"
 
@@ -18,16 +18,19 @@ def embedded_target(*, limits: Limits, key: str, profile: str = "native") -> Ite
     """The reference server as a target, for as long as the block runs.
 
     Raises:
+        BadInput: a limit is no usable number.
         OSError: no loopback port is to be had.
         RuntimeError: the server did not start.
     """
     with serve_in_thread(replace(Site(), keys=(key,))) as url:
-        yield Target(
-            url=url,
-            profile=profile,
-            model=MODEL,
-            max_output_tokens=512,
-            capabilities={"tools": True, "vision": True, "audio": True},
-            triggers={trigger.name: trigger.body for trigger in triggers() if trigger.name in TRIGGERS},
-            limits=limits,
+        yield checked(
+            Target(
+                url=url,
+                profile=profile,
+                model=MODEL,
+                max_output_tokens=512,
+                capabilities={"tools": True, "vision": True, "audio": True},
+                triggers={trigger.name: trigger.body for trigger in triggers() if trigger.name in TRIGGERS},
+                limits=limits,
+            )
         )

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import count
 from typing import Any, Final
 
 from conformance.document import MISSING, NotJson, at, is_number, parse
@@ -230,10 +229,12 @@ class _Run:
         """The answer that stands after what retries the contract allows; None where the run was over first."""
         answer: Exchange | None = None
         try:
-            for attempt in count(1):
+            while True:
                 if not await self._may_begin():
                     break
+                attempt = 1
                 if answer is not None:
+                    attempt = answer.attempt + 1
                     before, answer = answer, None
                     self._record(replace(before, retried=True))
                 answer = await self._sent(slot, probe, index, attempt, request)

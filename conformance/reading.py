@@ -4,12 +4,12 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Final, TypeVar
 
 from conformance import schema, sse
 from conformance.document import MISSING, NotJson, at, parse, shown
-from conformance.exchange import Ending, Exchange, Response
+from conformance.exchange import Ending, Exchange, Request, Response
 
 _LARGEST_INFLATED: Final = 64 * 1024 * 1024  # bytes; a small gzip body can hold gigabytes
 _OURS: Final = {Ending.TIMEOUT, Ending.DEADLINE, Ending.TOO_LARGE, Ending.INTERRUPTED}
@@ -27,9 +27,9 @@ _T = TypeVar("_T")
 
 
 def _remembered(reading: Callable[[Exchange], _T]) -> Callable[[Exchange], _T]:
-    """The last few results of a reading, since all checks look at one exchange before the next.
+    """The last few results of a reading, which one check often asks for again and again.
 
-    Keyed by identity: hashing an exchange would hash its whole body.
+    Only a few, since each may be as large as a body. Keyed by identity: hashing an exchange would hash its whole body.
     """
     kept: OrderedDict[int, tuple[Exchange, _T | Exception]] = OrderedDict()
 
@@ -54,13 +54,25 @@ def _remembered(reading: Callable[[Exchange], _T]) -> Callable[[Exchange], _T]:
 # What was asked.
 
 
-@_remembered
-def sent(exchange: Exchange) -> Any:
-    """The request's JSON document; `MISSING` where the body is not JSON."""
+# Every check asks this of every exchange of the run before the next check does, so a whole run is remembered.
+
+
+@lru_cache(maxsize=1024)
+def _written(request: Request) -> Any:
     try:
-        return parse(exchange.request.body)
+        return parse(request.body)
     except NotJson:
         return MISSING
+
+
+@lru_cache(maxsize=1024)
+def _keeps_the_schema(request: Request) -> bool:
+    return schema.is_valid("request.schema.json", _written(request))
+
+
+def sent(exchange: Exchange) -> Any:
+    """The request's JSON document; `MISSING` where the body is not JSON."""
+    return _written(exchange.request)
 
 
 def asked(exchange: Exchange, pointer: str) -> Any:
@@ -83,10 +95,9 @@ def authorized(exchange: Exchange) -> bool:
     return ("Bearer ***") in (value for name, value in exchange.request.headers if name.lower() == "authorization")
 
 
-@_remembered
 def legal(exchange: Exchange) -> bool:
     """Whether the request keeps the page: the right key, and a body that the request schema accepts."""
-    return authorized(exchange) and schema.is_valid("request.schema.json", sent(exchange))
+    return authorized(exchange) and _keeps_the_schema(exchange.request)
 
 
 # What came back.
@@ -430,10 +441,13 @@ def finish_reason(exchange: Exchange) -> Any:
     """The first choice's finish reason, streamed (the last that is not null) or not; `MISSING` where none is.
 
     Raises:
-        Unobservable: no completion, or no whole stream.
+        Unobservable: no completion with a first choice, or no whole stream.
         Inconclusive: cut off by us.
     """
     if not streamed(exchange):
-        return at(completion(exchange), "/choices/0/finish_reason")
+        choice = at(completion(exchange), "/choices/0")
+        if not isinstance(choice, Mapping):
+            raise Unobservable(f"choices[0] is {shown(choice)}")
+        return choice.get("finish_reason", MISSING)
     reasons = [at(chunk.payload, "/choices/0/finish_reason") for chunk in undisturbed(exchange).chunks]
     return next((reason for reason in reversed(reasons) if reason not in (None, MISSING)), MISSING)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from conformance import __version__, evidence, verdict
 from conformance.checks import CHECKS
+from conformance.document import at, is_integer, is_number, shown
 from conformance.exchange import Ending, Exchange
 from conformance.observe import observe
 from conformance.plan import Plan, planned
@@ -18,12 +19,56 @@ from conformance.probes import OPENING, PROBES
 from conformance.report import html, junit, markdown, record
 from conformance.requirement import Level, catalogue, digest
 from conformance.selection import Selection, filtered
-from conformance.target import BadInput, Target
+from conformance.target import PATHS, BadInput, Target
 
 EXITS: Final[Mapping[str, int]] = {"conformant": 0, "nonconformant": 1, "aborted": 3, "incomplete": 4}
 """The exit code for each verdict of a run (design: verdicts)."""
 INTERRUPTED: Final = 130
 """The exit code of a run that was told to stop."""
+
+
+_LATEST: Final = 253_402_300_800.0  # Unix seconds of the year 10000, which no datetime can tell
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return is_integer(value) and value >= 0
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+_HEADER: Final[Mapping[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("/suite/version", "/suite/catalogue", "/selection"), _is_text),
+    **dict.fromkeys((f"/target/{name}" for name in ("url", "model", "api_key_env")), _is_text),
+    "/target/profile": lambda value: value in tuple(PATHS),
+    "/target/capabilities": lambda value: isinstance(value, dict) and all(map(_is_flag, value.values())),
+    "/target/triggers": _is_names,
+    "/started": lambda value: is_number(value) and 0 <= value < _LATEST,
+    **dict.fromkeys(("/strict", "/quick"), _is_flag),
+    **dict.fromkeys((f"/plan/{name}" for name in ("requests", "output_tokens", "unbounded")), _is_count),
+    **dict.fromkeys(("/plan/probes", "/left_out"), _is_texts),
+    "/filtered": _is_names,
+}
+"""What of the evidence's header a judgement rests on, and what each member must be."""
+_FOOTER: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "/ended": lambda value: value in ("complete", "interrupted", "aborted"),
+    "/reason": _is_text,
+    "/duration_s": lambda value: is_number(value) and 0 <= value < _LATEST,
+    "/requests": _is_count,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +146,25 @@ def fresh_directory(target: Target, chosen: Path | None) -> Path:
     """
     host = (urlsplit(target.url).hostname or "target").replace(":", "-")
     run = chosen or Path("reports") / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{host}"
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{run}: cannot be made: {error.strerror}; give another --output") from None
+    made(run)
     if any(run.glob("evidence.jsonl*")):
         if chosen is None:
             return fresh_directory(target, run.with_name(f"{run.name}-{time.time_ns() % 10**6:06}"))
         raise BadInput(f"{run}: holds another run already; give an empty --output")
     return run
+
+
+def made(directory: Path) -> Path:
+    """The directory itself, made where it was not there.
+
+    Raises:
+        BadInput: it cannot be made.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{directory}: cannot be made: {error.strerror}; give another --output") from None
+    return directory
 
 
 async def observed(  # noqa: PLR0913  # what a run is made of
@@ -132,8 +187,19 @@ async def observed(  # noqa: PLR0913  # what a run is made of
         seen: called with each exchange after it was written.
 
     Raises:
+        BadInput: the evidence cannot be written.
         asyncio.CancelledError: the run was told to stop; what was seen is kept, and marked as interrupted.
     """
+    try:
+        await _journaled(run, target=target, key=key, selection=selection, asked=asked, seen=seen)
+        evidence.compressed(run)
+    except OSError as error:  # of the disk: what the network does is an ending, never an exception
+        raise BadInput(f"{run}: the evidence cannot be written: {error.strerror or error}") from None
+
+
+async def _journaled(  # noqa: PLR0913  # what a run is made of
+    run: Path, *, target: Target, key: str, selection: Selection, asked: Plan, seen: Callable[[Exchange], None]
+) -> None:
     begun = time.monotonic()
     sent = 0
     with evidence.Journal(run / "evidence.jsonl", header(target, selection, asked)) as journal:
@@ -154,7 +220,6 @@ async def observed(  # noqa: PLR0913  # what a run is made of
             close("interrupted", "")
             raise
         close(outcome.ended.value, outcome.reason)
-    evidence.compressed(run)
 
 
 def judged(run: Path) -> Judgement:
@@ -163,13 +228,30 @@ def judged(run: Path) -> Judgement:
     Raises:
         BadInput: the directory holds no evidence that can be read.
     """
-    kept = _in_order(evidence.read(run))
+    kept = _kept(run)
     conclusion = verdict.concluded(kept, catalogue=catalogue(), checks=CHECKS)
     return Judgement(conclusion=conclusion, report=record.report(conclusion, kept))
 
 
-def _in_order(kept: evidence.Evidence) -> evidence.Evidence:
-    """The evidence with its exchanges in the order of the plan, since they ended in the order of chance."""
+def _kept(run: Path) -> evidence.Evidence:
+    """The evidence of a run, its exchanges in the order of the plan, since they ended in the order of chance.
+
+    Raises:
+        BadInput: it cannot be read, or lacks what `header` writes.
+    """
+    kept = evidence.read(run)
+    for name, content, members in (("header", kept.header, _HEADER), ("footer", kept.footer, _FOOTER)):
+        for pointer, fits in members.items():
+            if content is not None and not fits(found := at(content, pointer)):
+                raise BadInput(
+                    f"{run}: the {name} of the evidence has {shown(found, limit=40)} at {pointer};"
+                    " take the run's own file, unedited"
+                )
+    if lost := set(kept.header["filtered"]) - kept.header["left_out"].keys():
+        raise BadInput(
+            f"{run}: the header of the evidence gives no reason in left_out for {min(lost)};"
+            " take the run's own file, unedited"
+        )
     places = {name: place for place, name in enumerate(kept.header["plan"]["probes"])}
     ordered = sorted(
         kept.exchanges,
@@ -199,7 +281,7 @@ def render(run: Path, report: Mapping[str, Any], output: Path) -> None:
     Raises:
         BadInput: a file cannot be written, or the directory holds no evidence that can be read.
     """
-    exchanges = _in_order(evidence.read(run)).exchanges
+    exchanges = _kept(run).exchanges
     _written(output / "report.html", html.page(report, exchanges).encode("utf-8"))
     _written(output / "summary.md", markdown.summary(report).encode("utf-8"))
     _written(output / "junit.xml", junit.document(report))

@@ -1,6 +1,5 @@
 """The reference server as a command."""
 
-import os
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +8,7 @@ from conformance.server.hosting import serve_forever
 from conformance.server.site import Site
 from conformance.server.triggers import triggers
 from conformance.server.upstream import Upstream, service
-from conformance.target import BadInput
+from conformance.target import BadInput, key_in
 
 
 def described() -> str:
@@ -38,24 +37,21 @@ def serve(  # noqa: PLR0913  # each is an option of the command
         raise BadInput("--upstream needs --upstream-model: the name by which that server knows its model")
     if not upstream and (upstream_model or upstream_key_env):
         raise BadInput("--upstream-model and --upstream-key-env go with --upstream")
-    key = _variable(api_key_env) if api_key_env else "sgk_" + secrets.token_hex(20)
+    key = key_in(api_key_env, option="--api-key-env") if api_key_env else "sgk_" + secrets.token_hex(20)
     site = replace(Site(), keys=(key,))
     model = "reference/mini"
     if upstream:
-        secret = _variable(upstream_key_env) if upstream_key_env else None
+        secret = key_in(upstream_key_env, option="--upstream-key-env") if upstream_key_env else None
         behind = service(Upstream(url=upstream, model=upstream_model or "", key=secret))
         site = replace(site, services=(*site.services, behind))
         model = behind.slug
     shown = f"the key in {api_key_env}" if api_key_env else f"the key {key}"
-    say(f"serving {model} on http://{host}:{port} for {shown}; stop with Ctrl-C")
     try:
-        serve_forever(site, host=host, port=port)
+        serve_forever(
+            site,
+            host=host,
+            port=port,
+            announce=lambda url: say(f"serving {model} on {url} for {shown}; stop with Ctrl-C"),
+        )
     except OSError as error:
         raise BadInput(f"{host}:{port}: cannot be listened on: {error.strerror}; give another --port") from None
-
-
-def _variable(name: str) -> str:
-    value = os.environ.get(name, "")
-    if not value:
-        raise BadInput(f"the variable {name} is not set; export the key in it")
-    return value

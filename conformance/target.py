@@ -1,7 +1,8 @@
 """The deployment under test and what is claimed of it."""
 
-import math
+import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -30,9 +31,24 @@ TRIGGERS: Final = (
 DEFAULT_KEY_VARIABLE: Final = "SCAIGRID_API_KEY"
 """The variable that the page's own examples read the key from."""
 
+_KEYS_BEGIN: Final = "sgk_"
+
+
+_LONGEST_TIMEOUT: Final = 86_400.0  # seconds
+_FASTEST: Final = 1_000_000.0  # requests per minute; more is no pace
+
 
 class BadInput(ValueError):
     """A mistake in an option, the target file or the environment; the message says what, where and the cure."""
+
+
+class Key(str):
+    """An API key; its representation hides it, since pytest shows those of a frame's arguments in a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,23 +108,8 @@ def loaded(file: Path) -> Target:
     Raises:
         BadInput: the file is not there, not TOML, or not a target file; the message names the place.
     """
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(f"{file}: no such file; give the path of a target file (TOML)") from None
-    except OSError as error:
-        raise BadInput(f"{file}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{file}: byte {error.start} is not UTF-8, which TOML must be") from None
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{file}: not TOML: {error}") from None
-    if wrong := schema.defects("target.schema.json", content):
-        place = wrong[0].pointer.strip("/").replace("/", ".") or "the file"
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise BadInput(f"{file}: {place}: {wrong[0].message}{more}")
+    content = _content(file)
     table = content["target"]
-    if "backend" in content:
-        raise BadInput(f"{file}: backend: this version has no scripted backend to host; take the table out")
     limits = dict(content.get("limits", {}))
     if "timeout" in limits:
         limits["deadline"] = 2 * limits["timeout"]
@@ -125,44 +126,102 @@ def loaded(file: Path) -> Target:
     )
 
 
+def _content(file: Path) -> dict[str, Any]:
+    """What a target file says, after `target.schema.json` has had its say."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{file}: no such file; give the path of a target file (TOML)") from None
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file}: byte {error.start} is not UTF-8, which TOML must be") from None
+    except ValueError as error:  # also of a number with more digits than Python reads
+        raise BadInput(f"{file}: not TOML: {error}") from None
+    except RecursionError:
+        raise BadInput(f"{file}: nested too deep to be read") from None
+    if wrong := schema.defects("target.schema.json", content):
+        place = wrong[0].pointer.strip("/").replace("/", ".") or "the file"
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise BadInput(f"{file}: {place}: {wrong[0].message}{more}")
+    if "backend" in content:
+        raise BadInput(f"{file}: backend: this version has no scripted backend to host; take the table out")
+    for name, entry in content.get("triggers", {}).items():
+        try:
+            json.dumps(entry["body"], allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise BadInput(
+                f"{file}: triggers.{name}.body: JSON cannot say this: {error};"
+                " write dates as strings, and leave nan and inf out"
+            ) from None
+    return content
+
+
 def checked(target: Target) -> Target:
     """`target` itself, when requests can be sent to it.
 
     Raises:
-        BadInput: the URL is not an HTTP one, or no model is named.
+        BadInput: the URL is not an HTTP one, no model is named, or a limit is no usable number.
     """
+    _check_url(target.url)
+    if not target.model:
+        raise BadInput("no model is named; give --model SLUG, or `model` under [target] in the target file")
+    # NaN is neither above nor below anything, so it fits no bounds.
+    if not 0 < target.limits.timeout <= _LONGEST_TIMEOUT:
+        raise BadInput(f"the timeout is not a number of seconds above 0 and up to {_LONGEST_TIMEOUT:g}")
+    pace = target.limits.requests_per_minute
+    if pace is not None and not 0 < pace <= _FASTEST:
+        raise BadInput(f"the requests per minute are not a number above 0 and up to {_FASTEST:g}; leave them out")
+    return target
+
+
+def _check_url(url: str) -> None:
+    """Nothing where requests can be sent to `url`; what may be a password is not repeated.
+
+    Raises:
+        BadInput: it is not an HTTP URL, or holds more than scheme, host, port and path.
+    """
+    if "@" in re.split(r"[/?#\\]", url.split("://", 1)[-1], maxsplit=1)[0]:
+        raise BadInput("the URL holds a user name or password; name the key's variable in api_key_env instead")
+    if more := re.search(r"[?#]", url):
+        raise BadInput(
+            f"{url[: more.start()]!r} goes on with a query or fragment;"
+            " give scheme, host and port, and `path` in the target file if needed"
+        )
+    if blank := re.search(r"[\x00-\x20\x7f]", url):
+        raise BadInput(f"{url!r} holds a blank or control character at place {blank.start() + 1}; take it out")
     try:
-        parts = urlsplit(target.url)
+        parts = urlsplit(url)
         well_formed = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         well_formed = False
     if not well_formed:
-        raise BadInput(f"{target.url!r} is not an http:// or https:// URL with a host")
-    if parts.username or parts.password:
-        raise BadInput("the URL holds a user name or password; name the key's variable in api_key_env instead")
-    if parts.query or parts.fragment:
-        raise BadInput(f"{target.url!r} has a query or fragment; give scheme, host and port, and `path` if needed")
-    if not target.model:
-        raise BadInput("no model is named; give --model SLUG, or `model` under [target] in the target file")
-    limits = target.limits
-    for name in ("timeout", "deadline"):
-        value = getattr(limits, name)
-        if not (value > 0 and math.isfinite(value)):
-            raise BadInput(f"limits.{name}: {value} is not a number of seconds above 0")
-    return target
+        raise BadInput(f"{url!r} is not an http:// or https:// URL with a host; give one like https://grid.example.com")
 
 
-def key_of(target: Target) -> str:
-    """The API key, from the environment.
+def key_of(target: Target) -> Key:
+    """The API key of a target, from the environment.
+
+    Raises:
+        BadInput: as from `key_in`.
+    """
+    return key_in(target.api_key_env, option="--api-key-env")
+
+
+def key_in(variable: str, *, option: str) -> Key:
+    """The key that a variable of the environment holds; `option` is what named it.
 
     Raises:
         BadInput: the variable is not set, or holds what no header can carry.
     """
-    key = os.environ.get(target.api_key_env, "")
+    if variable.startswith(_KEYS_BEGIN):
+        raise BadInput(f"{option} holds what looks like a key; give the name of the variable that holds the key")
+    key = Key(os.environ.get(variable, ""))
     if not key:
-        raise BadInput(
-            f"the variable {target.api_key_env} is not set; export the key in it, or name another with --api-key-env"
-        )
+        raise BadInput(f"the variable {variable} is not set; export the key in it, or name another with {option}")
     if not (key.isascii() and key.isprintable() and " " not in key):
-        raise BadInput(f"the variable {target.api_key_env} holds characters that no Authorization header can carry")
+        raise BadInput(
+            f"the variable {variable} holds a blank, a line end or another character that no Authorization header"
+            " can carry; export the key alone"
+        )
     return key

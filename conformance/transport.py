@@ -26,7 +26,9 @@ NOBODYS_KEY: Final = "sgk_NobodyIssuedThisKeyItIsForTests0"
 MOST_PIECES: Final = 100_000
 """Pieces of one answer's body; more is a hostile server's, and each costs memory beside its bytes."""
 
-_LONGEST_CONNECT: Final = 10.0  # seconds; a host that is there accepts far sooner
+LONGEST_CONNECT: Final = 10.0
+"""Seconds to wait for a connection; a host that is there accepts far sooner."""
+
 _LONGEST_DETAIL: Final = 200  # characters
 _SHORT_KEY: Final = 8  # characters; a shorter key may be an innocent part of a word
 _MOST_DECODED: Final = 64 * 1024 * 1024  # bytes looked at in search of the key
@@ -72,15 +74,8 @@ class Interrupted(asyncio.CancelledError):
 
 
 def _authorization(auth: Auth, key: str) -> dict[str, str]:
-    match auth:
-        case Auth.KEY:
-            return {"Authorization": f"Bearer {key}"}
-        case Auth.WRONG:
-            return {"Authorization": f"Bearer {NOBODYS_KEY}"}
-        case Auth.BARE:
-            return {"Authorization": key}
-        case Auth.NONE:
-            return {}
+    said = {Auth.KEY: f"Bearer {key}", Auth.WRONG: f"Bearer {NOBODYS_KEY}", Auth.BARE: key}
+    return {"Authorization": said[auth]} if auth in said else {}
 
 
 def _headers(step: Step, key: str) -> tuple[tuple[str, str], ...]:
@@ -206,7 +201,7 @@ class Slot:
 
 
 def _request(outgoing: Outgoing, limits: Limits) -> httpx.Request:
-    patience = httpx.Timeout(limits.timeout, connect=min(limits.timeout, _LONGEST_CONNECT))
+    patience = httpx.Timeout(limits.timeout, connect=min(limits.timeout, LONGEST_CONNECT))
     return httpx.Request(
         outgoing.method,
         outgoing.url,
@@ -254,7 +249,7 @@ def _ending(error: Exception, *, headed: bool, limits: Limits) -> tuple[Ending, 
         case httpx.ReadTimeout() | httpx.WriteTimeout():
             ending = Ending.TIMEOUT, f"silent for {limits.timeout:g} seconds"
         case httpx.ConnectTimeout():
-            ending = Ending.UNREACHABLE, f"no connection within {min(limits.timeout, _LONGEST_CONNECT):g} seconds"
+            ending = Ending.UNREACHABLE, f"no connection within {min(limits.timeout, LONGEST_CONNECT):g} seconds"
         case httpx.LocalProtocolError():
             ending = Ending.UNSENT, f"this request is not HTTP: {error}"
         # h11 and httpcore tell a closed connection from illegal bytes in their words only.

@@ -194,7 +194,7 @@ def aborted() -> dict[str, Any]:
 def hostile(text: str) -> tuple[dict[str, Any], tuple[Exchange, ...]]:
     """A report and exchanges in which everything a target can say is `text`."""
     raw = text.encode("utf-8", "surrogatepass")
-    name = text or "x"
+    name = text[:200] or "x"
     exchanges = (
         streamed([raw, b"\n", raw], probe=name, detail=text),
         answered({text: text, "list": [text]}, probe=f"{name}.2"),
@@ -217,8 +217,8 @@ def hostile(text: str) -> tuple[dict[str, Any], tuple[Exchange, ...]]:
     ]
     for each in rows:
         if each["verdict"] == "fail":
-            each["violations"] = [spot, pointed, violation(text + "unknown", expected=text, found=text)]
-        each["evidence"] = [exchanges[0].id, text + "unknown"]
+            each["violations"] = [spot, pointed, violation(name + "unknown", expected=text, found=text)]
+        each["evidence"] = [exchanges[0].id, name + "unknown"]
     made = report(
         rows, exchanges, reason=text, selection=name, target={"url": name, "profile": "native", "model": text}
     )

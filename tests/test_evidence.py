@@ -217,6 +217,7 @@ def test_only_large_evidence_is_compressed_and_equal_evidence_gives_equal_bytes(
         assert [file.name for file in run.iterdir()] == [NAME + ".gz"]
         packed.append((run / (NAME + ".gz")).read_bytes())
         assert gzip.decompress(packed[-1]) == plain
+        assert packed[-1][3:8] == bytes(5), "a name or a time in the gzip header (RFC 1952, 2.3)"
         compressed(run, above_bytes=0)
 
     assert packed[0] == packed[1]

@@ -1,75 +1,31 @@
-"""The run of a plan: order, pace, retries, limits, and what ends it early."""
+"""The run of a plan: order, pace, limits, and what ends it early."""
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from conformance.evidence import Journal, read
 from conformance.exchange import Ending, Exchange
 from conformance.observe import Ended, Outcome, observe
-from conformance.probe import MODEL, Echo, Probe, Step
-from conformance.target import Limits, Target
+from conformance.probe import MODEL, Echo, Step
 from tests import hostile
-
-KEY = "sgk_TopSecretTopSecretTopSecretTopSe"
-LIMITS = Limits(timeout=0.5, deadline=2.0, max_body_bytes=100_000)
-PLAIN = Step(body={"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]})
-OPENING = Probe(name="opening", asks="A plain request.", steps=(PLAIN,))
-
-T = TypeVar("T")
-
-
-def probe(name: str, *steps: Step, alone: bool = False) -> Probe:
-    return Probe(name=name, asks="Something.", steps=steps or (PLAIN,), alone=alone)
-
-
-def many(number: int) -> list[Probe]:
-    return [OPENING, *(probe(f"p{i}") for i in range(number))]
-
-
-def at(server: hostile.Server, *, limits: Limits = LIMITS, profile: str = "native") -> Target:
-    return Target(url=server.url, profile=profile, model="acme/m", api_key_env="GRID_KEY", limits=limits)
-
-
-def ran(work: Coroutine[Any, Any, T]) -> T:
-    async def alone() -> T:
-        try:
-            return await work
-        finally:
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    return asyncio.run(alone())
-
-
-@dataclass(slots=True)
-class Watch:
-    """Collects what a run records, and the waits it asks for, which take no time."""
-
-    records: list[Exchange] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
-
-    async def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-
-    def run(self, probes: Sequence[Probe], target: Target) -> Outcome:
-        return ran(
-            observe(probes, target=target, key=KEY, record=self.records.append, opening="opening", sleep=self.sleep)
-        )
-
-    @property
-    def told(self) -> list[tuple[str, str, bool]]:
-        return [(record.id, record.ended.value, record.retried) for record in self.records]
-
+from tests.sending import (
+    KEY,
+    LIMITS,
+    OPENING,
+    PLAIN,
+    Watch,
+    at,
+    many,
+    probe,
+    ran,
+)
 
 # Order
 
@@ -137,7 +93,7 @@ def test_a_later_step_echoes_what_an_earlier_answer_said(profile: str) -> None:
         hostile.failure("BACKEND_ERROR", status=502),
         hostile.answer(b"<html>"),
         hostile.answer(b"\xff"),
-        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{}",
+        hostile.GOOD.replace(b"Content-Length: ", b"Content-Length: 9"),
     ],
 )
 def test_what_cannot_be_echoed_is_recorded_as_unsent_with_the_rest_of_the_sequence(first: bytes) -> None:
@@ -182,151 +138,18 @@ def test_the_limit_of_requests_is_never_passed_retries_included() -> None:
         assert record.retried == (follower in answered)
 
 
+def test_a_limit_reached_between_probes_ends_the_run() -> None:
+    with hostile.answers() as server:
+        outcome = Watch().run(many(9), at(server, limits=replace(LIMITS, max_requests=4)))
+
+    assert (outcome.ended, outcome.requests, len(server.seen)) == (Ended.ABORTED, 4, 4)
+
+
 def test_a_limit_that_is_just_enough_is_no_reason_to_abort() -> None:
     with hostile.answers() as server:
         outcome = Watch().run(many(4), at(server, limits=replace(LIMITS, max_requests=5)))
 
     assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=5)
-
-
-# What is sent again
-
-
-def test_a_throttled_request_is_sent_again_after_the_wait_the_body_names() -> None:
-    watch = Watch()
-    with hostile.throttles_then_answers(2, retry_after=7.5, headers=[("Retry-After", "8")]) as server:
-        outcome = watch.run(many(1), at(server))
-
-    assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=4)
-    assert watch.waits == [7.5, 7.5]
-    assert watch.told == [
-        ("opening", "complete", False),
-        ("p0", "complete", True),
-        ("p0~2", "complete", True),
-        ("p0~3", "complete", False),
-    ]
-
-
-@pytest.mark.parametrize(
-    "headers,members,waits",
-    [
-        ([("Retry-After", "3")], {}, [3.0, 3.0, 3.0]),
-        ([("Retry-After", "3")], {"retry_after": "soon"}, [3.0, 3.0, 3.0]),
-        ([("Retry-After", "3")], {"retry_after": -1}, [3.0, 3.0, 3.0]),
-        ([("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT")], {}, [1.0, 2.0, 4.0]),
-        ([("Retry-After", "1_0")], {"retry_after": True}, [1.0, 2.0, 4.0]),
-        ([], {"retry_after": 1e999}, [1.0, 2.0, 4.0]),
-        ([], {}, [1.0, 2.0, 4.0]),
-        ([], {"retry_after": 90}, [90.0, 90.0, 90.0]),
-        ([], {"retry_after": 0}, []),
-    ],
-)
-@pytest.mark.parametrize("code", ["RATE_LIMITED", "BACKEND_RATE_LIMITED", None])
-def test_throttling_is_borne_four_times(
-    code: str | None, headers: list[tuple[str, str]], members: dict[str, Any], waits: list[float]
-) -> None:
-    watch = Watch()
-    with hostile.throttles_then_answers(9, code, headers=headers, **members) as server:
-        outcome = watch.run(many(1), at(server))
-
-    assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=5)
-    assert watch.waits == waits
-    assert [record.retried for record in watch.records] == [False, True, True, True, False]
-
-
-def test_a_wait_longer_than_ninety_seconds_is_not_waited() -> None:
-    watch = Watch()
-    with hostile.throttles_then_answers(1, retry_after=90.5) as server:
-        watch.run(many(1), at(server))
-
-    assert (watch.waits, len(server.seen)) == ([], 2)
-
-
-def test_a_run_waits_three_hundred_seconds_at_most() -> None:
-    watch = Watch()
-    with hostile.throttles_then_answers(99, retry_after=80) as server:
-        outcome = watch.run(many(3), at(server, limits=replace(LIMITS, concurrency=1)))
-
-    assert outcome.ended is Ended.COMPLETE
-    assert sum(watch.waits) == 240
-    assert len(server.seen) == 1 + 4 + 1 + 1
-
-
-def test_waits_that_overlap_count_once() -> None:
-    both = asyncio.Event()
-
-    async def together(seconds: float) -> None:
-        watch.waits.append(seconds)
-        if len(watch.waits) == 5:
-            both.set()
-        await both.wait()
-
-    watch = Watch()
-    with hostile.throttles_then_answers(5, retry_after=80) as server:
-        outcome = ran(
-            observe(many(5), target=at(server), key=KEY, record=watch.records.append, opening="opening", sleep=together)
-        )
-
-    assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=11)
-    assert watch.waits == [80.0] * 5
-
-
-@pytest.mark.parametrize("code,holds", [("RATE_LIMITED", True), (None, True), ("BACKEND_RATE_LIMITED", False)])
-def test_while_the_key_is_throttled_every_slot_holds(code: str | None, holds: bool) -> None:  # noqa: FBT001
-    sent_meanwhile: list[int] = []
-
-    async def slept(_: float) -> None:
-        before = len(server.seen)
-        await asyncio.sleep(0.4)
-        sent_meanwhile.append(len(server.seen) - before)
-
-    watch = Watch()
-    with hostile.throttles_then_answers(1, code) as server:
-        target = at(server, limits=replace(LIMITS, concurrency=2))
-        ran(observe(many(20), target=target, key=KEY, record=watch.records.append, opening="opening", sleep=slept))
-
-    # The other slot may have had one request under way when the gate closed.
-    assert sent_meanwhile[0] <= 1 if holds else sent_meanwhile[0] >= 5
-    assert len(server.seen) == len(watch.records) == 22
-
-
-def test_what_is_unavailable_gets_two_more_tries() -> None:
-    watch = Watch()
-    with hostile.says_in_turn(hostile.GOOD, hostile.failure("MODEL_UNAVAILABLE", status=503, retry_after=9)) as server:
-        outcome = watch.run(many(1), at(server))
-
-    assert (outcome.ended, outcome.requests) == (Ended.COMPLETE, 4)
-    assert watch.waits == [0.5, 1.5]
-    assert [record.retried for record in watch.records] == [False, True, True, False]
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        hostile.failure("RATE_LIMIT_OF_ANOTHER_KIND", status=429),
-        hostile.failure("BACKEND_ERROR", status=502),
-        hostile.failure("BACKEND_TIMEOUT", status=504, retry_after=1),
-        hostile.failure("INTERNAL", status=500),
-        hostile.failure("RATE_LIMITED", status=400),
-        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
-    ],
-)
-def test_nothing_else_is_sent_again(said: bytes) -> None:
-    watch = Watch()
-    with hostile.says_in_turn(hostile.GOOD, said) as server:
-        outcome = watch.run(many(1), at(server))
-
-    assert (outcome.ended, outcome.requests, watch.waits) == (Ended.COMPLETE, 2, [])
-
-
-@pytest.mark.parametrize("said", [hostile.failure("RATE_LIMITED", status=429), hostile.failure("X", status=503)])
-def test_a_step_that_may_fail_is_sent_once(said: bytes) -> None:
-    watch = Watch()
-    with hostile.says_in_turn(hostile.GOOD, said) as server:
-        outcome = watch.run([OPENING, probe("limited", replace(PLAIN, may_fail=True))], at(server))
-
-    assert (outcome.requests, watch.waits) == (2, [])
-    assert watch.told[-1] == ("limited", "complete", False)
 
 
 # What ends a run
@@ -361,8 +184,9 @@ def test_a_target_that_refuses_connections_ends_the_run_after_three_tries() -> N
 )
 def test_an_opening_without_an_answer_ends_the_run(peer: Callable[[], Any], ended: str, tries: int, said: str) -> None:
     watch = Watch()
+    limits = replace(LIMITS, timeout=0.3, deadline=0.6) if ended in {"timeout", "deadline"} else LIMITS
     with peer() as server:
-        outcome = watch.run(many(3), at(server, limits=replace(LIMITS, deadline=0.6)))
+        outcome = watch.run(many(3), at(server, limits=limits))
 
     assert (outcome.ended, outcome.requests) == (Ended.ABORTED, tries)
     assert said in outcome.reason
@@ -484,94 +308,6 @@ def test_silences_with_an_answer_between_do_not_end_the_run() -> None:
         outcome = Watch().run(many(30), at(server, limits=replace(LIMITS, concurrency=1)))
 
     assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=31)
-
-
-def test_an_interrupt_keeps_what_was_under_way_and_goes_on() -> None:
-    records: list[Exchange] = []
-
-    async def interrupted(target: Target) -> None:
-        work = asyncio.create_task(observe(many(9), target=target, key=KEY, record=records.append, opening="opening"))
-        await asyncio.sleep(0.3)
-        work.cancel()
-        await work
-
-    with hostile.starts_well_then_stalls() as server, pytest.raises(asyncio.CancelledError):
-        ran(interrupted(at(server, limits=Limits(concurrency=3))))
-
-    assert [record.ended for record in records] == [Ending.COMPLETE] + [Ending.INTERRUPTED] * 3
-    assert [record.body for record in records[1:]] == [b"data: {}\n\n"] * 3
-
-
-def test_ctrl_c_leaves_evidence_without_a_footer_and_nothing_else(tmp_path: Path) -> None:
-    program = """
-import asyncio, pathlib, sys
-from conformance.evidence import Journal
-from conformance.observe import observe
-from tests.test_observe import KEY, Limits, Target, many
-target = Target(url=sys.argv[1], model="m", limits=Limits(concurrency=3))
-with Journal(pathlib.Path(sys.argv[2]), {}) as journal:
-    asyncio.run(observe(many(9), target=target, key=KEY, record=journal.record, opening="opening"))
-"""
-    root = str(Path(__file__).parent.parent)
-    with (
-        hostile.starts_well_then_stalls() as server,
-        subprocess.Popen(
-            [sys.executable, "-X", "dev", "-c", program, server.url, str(tmp_path / "evidence.jsonl")],
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": root},
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
-    ):
-        give_up = time.monotonic() + 30
-        while server.in_flight < 3 and time.monotonic() < give_up:
-            time.sleep(0.02)
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=10)
-
-    assert told.rstrip().endswith("KeyboardInterrupt")
-    assert KEY not in told
-    assert not any(word in told for word in ("never retrieved", "was destroyed", "unclosed"))
-    evidence = read(tmp_path)
-    assert evidence.footer is None
-    assert [made.ended for made in evidence.exchanges] == [Ending.COMPLETE] + [Ending.INTERRUPTED] * 3
-    assert {made.body for made in evidence.exchanges[1:]} == {b"data: {}\n\n"}
-
-
-@pytest.mark.parametrize("moment", range(20))
-def test_an_interrupt_at_any_moment_records_each_request_once_and_strands_nothing(moment: int) -> None:
-    records: list[Exchange] = []
-
-    async def interrupted(target: Target) -> None:
-        work = asyncio.create_task(observe(many(99), target=target, key=KEY, record=records.append, opening="opening"))
-        for _ in range(moment * moment):
-            await asyncio.sleep(0)
-        work.cancel()
-        await work
-
-    limits = replace(LIMITS, concurrency=3)
-    with hostile.answers_slowly(0.01) as server, pytest.raises(asyncio.CancelledError):
-        ran(interrupted(at(server, limits=limits)))
-
-    assert len({record.id for record in records}) == len(records)
-    assert sum(record.ended is Ending.INTERRUPTED for record in records) <= 3
-    assert len(server.seen) <= len(records)
-
-
-def test_an_interrupt_during_a_wait_keeps_the_answer_that_led_to_it() -> None:
-    records: list[Exchange] = []
-
-    async def interrupted(target: Target) -> None:
-        work = asyncio.create_task(observe(many(1), target=target, key=KEY, record=records.append, opening="opening"))
-        await asyncio.sleep(0.3)
-        work.cancel()
-        await work
-
-    with hostile.throttles_then_answers(1, retry_after=60) as server, pytest.raises(asyncio.CancelledError):
-        ran(interrupted(at(server)))
-
-    assert [(record.id, record.retried) for record in records] == [("opening", False), ("p0", False)]
 
 
 def test_what_the_recorder_raises_reaches_the_caller_as_it_is() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.server.app import PATH
 from conformance.server.site import DEFAULT_KEY
-from tests.gateway import FIRST, HELLO, KEY, SLUG, choice, chunk, gateway, post, stream, whole
+from tests.gateway import FIRST, HELLO, KEY, SLUG, TOOLS, choice, chunk, gateway, piece, post, stream, whole
 from tests.scripted_upstream import EVENT_STREAM, Backend, scripted
 from tests.served import refused
 

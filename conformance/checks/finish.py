@@ -67,7 +67,7 @@ def has_calls(exchange: Exchange) -> bool:
 @check("finish.one-of-four", when=_answered, probes=ASKED)
 def one_of_four(exchange: Exchange) -> Iterator[Violation]:
     """`finish_reason` of an unstreamed answer is one of the four."""
-    found: Any = at(completion(exchange), _PLACE)
+    found = finish_reason(exchange)
     if not isinstance(found, str) or found not in REASONS:
         yield Violation(expected=", ".join(REASONS), found=shown(found), where=_where(exchange))
 

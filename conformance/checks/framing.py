@@ -178,15 +178,19 @@ def lines_in_text(exchange: Exchange) -> Iterator[Violation]:
     """Line breaks in the text are escaped in the chunk's JSON and break no event."""
     found = stream(exchange)
     raw = body(exchange).decode("utf-8", "replace")
+    broken = False
     for start in (match.end() for match in re.finditer(r"^data: (?=\{)", raw, re.MULTILINE)):
         try:
             _, end = json.JSONDecoder(strict=False).raw_decode(raw, start)
         except ValueError:
             continue
         if "\n" in raw[start:end]:
+            broken = True
             yield Violation(
                 expected="a line break written as \\n", found=shown(raw[start:end]), where=_span_of(raw, start, end)
             )
+    if broken:
+        return
     texts = [at(chunk.payload, "/choices/0/delta/content") for chunk in found.chunks]
     if not any(isinstance(text, str) and "\n" in text for text in texts):
         undisturbed(exchange)

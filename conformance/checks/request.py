@@ -60,7 +60,8 @@ def answer_is_whole(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(
             expected="a complete HTTP answer", found=f"{exchange.ended.value}: {exchange.detail}", where="ending"
         )
-    head(exchange)
+    elif head(exchange) and exchange.ended is not Ending.COMPLETE:
+        raise Unobservable(f"we stopped reading before the answer ended: {exchange.ended.value}")
 
 
 @check("auth.bearer-accepted", when=lambda exchange: authorized(exchange) and legal(exchange), probes=(OPENING,))

@@ -37,9 +37,12 @@ def _place(exchange: Exchange, pointer: str) -> str:
 
 
 def _member(requirement: str, pointer: str, expected: str, holds: Callable[[Any], bool]) -> Check:
-    """The completion has, at a pointer, a value of a kind."""
+    """The completion has, at a pointer, a value of a kind; that there is an object to hold it is another requirement."""
+    holder = pointer.rpartition("/")[0]
 
     def find(exchange: Exchange) -> Iterator[Violation]:
+        if not isinstance(at(completion(exchange), holder), Mapping):
+            raise Unobservable(f"there is no object at {_place(exchange, holder)}")
         found = at(completion(exchange), pointer)
         if not holds(found):
             yield Violation(expected=expected, found=shown(found), where=_place(exchange, pointer))

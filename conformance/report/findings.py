@@ -87,3 +87,9 @@ def listed(names: Iterable[str], *, limit: int) -> str:
     names = tuple(names)
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
+
+
+def command(row: Row, *, limit: int = 16_384) -> str:
+    """The requirement's curl command, or a comment in its place where it has more than `limit` characters."""
+    written: str = row["reproduce"]
+    return written if len(written) <= limit else f"# a command of {len(written):,} characters; report.json holds it"

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from conformance.exchange import Exchange
 from conformance.report import timeline as drawing
-from conformance.report.findings import MEANING, STRICT_MEANING, Row, findings, place, spoken
+from conformance.report.findings import MEANING, STRICT_MEANING, Row, command, findings, place, spoken
 from conformance.report.visible import cut, visible, visible_lines
 from conformance.report.wire import Wire, wire
 
@@ -60,7 +60,7 @@ class Page:
     """An exchange shown in full."""
 
     id: str
-    anchor: str
+    anchor: Markup
     asks: str
     status: str
     wire: Wire
@@ -100,9 +100,9 @@ def page(report: Mapping[str, Any], exchanges: Sequence[Exchange]) -> str:
     )
 
 
-def anchor(exchange: str) -> str:
+def anchor(exchange: str) -> Markup:
     """The fragment and the element id of an exchange on the page."""
-    return "exchange:" + quote(exchange, safe="/~:@!*,;=+$()", errors="surrogatepass")
+    return escape("exchange:" + quote(exchange, safe="/~:@!*,;=+$()", errors="surrogatepass"))
 
 
 def _environment() -> Environment:
@@ -116,7 +116,8 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         anchor=anchor,
-        cut=lambda text: cut(text, limit=_LONGEST),
+        coded=_coded,
+        command=command,
         lines=_lines,
         number=lambda number: f"{number:,}",
         place=place,
@@ -130,12 +131,21 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """What a template writes for `value`: markup of ours as it is, all other text with nothing unseen in it."""
-    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    """What a template writes for `value`: markup of ours as it is, all other text cut and with nothing unseen in it."""
+    return visible(cut(value, limit=_LONGEST)) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _lines(text: str) -> Markup:
     return escape(visible_lines(text))
+
+
+def _coded(text: str) -> Markup:
+    """`text` with what stands in backticks as code, where each has its partner."""
+    pieces = visible(cut(text, limit=_LONGEST)).split("`")
+    if len(pieces) % 2 == 0:
+        return escape("`".join(pieces))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(piece) if index % 2 else piece for index, piece in enumerate(pieces))
 
 
 def _source(environment: Environment, name: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from conformance.report.findings import MEANING, Row, decides, place, spoken
+from conformance.report.findings import MEANING, Row, command, decides, place, spoken
 from conformance.report.visible import cut, visible, visible_lines
 
 _LONGEST: Final = 2_000  # characters of one thing expected or found
@@ -117,5 +117,5 @@ def _account(row: Row) -> str:
     if len(row["violations"]) > _VIOLATIONS:
         lines += ["", f"and {len(row['violations']) - _VIOLATIONS} more violations"]
     if row["reproduce"]:
-        lines += ["", "reproduce:", visible_lines(row["reproduce"])]
+        lines += ["", "reproduce:", visible_lines(command(row))]
     return "\n".join(lines)

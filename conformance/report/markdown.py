@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from conformance.report.findings import MEANING, STRICT_MEANING, Findings, Row, findings, listed, place, spoken
+from conformance.report.findings import MEANING, STRICT_MEANING, Findings, Row, command, findings, listed, place, spoken
 from conformance.report.visible import cut, visible, visible_lines
 
 _LARGEST: Final = 800_000  # bytes; GitHub refuses a step's summary above 1 MiB
@@ -104,7 +104,7 @@ def _requirement(row: Row) -> Iterator[str]:
             yield f"and {len(row['violations']) - _VIOLATIONS} more."
     if row["reproduce"]:
         yield "<details><summary>Reproduce</summary>"
-        yield _fenced(row["reproduce"])
+        yield _fenced(command(row, limit=_CURL))
         yield "</details>"
 
 
@@ -137,7 +137,7 @@ def _prose(text: str) -> str:
 
 
 def _fenced(text: str) -> str:
-    content = visible_lines(cut(text, limit=_CURL))
+    content = visible_lines(text)
     longest = max((len(run) for run in re.findall("`+", content)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}sh\n{content}\n{fence}"

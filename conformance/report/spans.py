@@ -38,10 +38,7 @@ def _after_blanks(text: str, at: int) -> int:
 
 
 def _end(text: str, start: int) -> int:
-    try:
-        return _DECODER.raw_decode(text, start)[1]
-    except StopIteration:  # older Pythons let it through
-        raise JSONDecodeError("no value", text, start) from None
+    return _DECODER.raw_decode(text, start)[1]
 
 
 def _child(text: str, start: int, token: str) -> int | None:

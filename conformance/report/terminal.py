@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.exchange import Ending, Exchange
-from conformance.report.findings import MEANING, STRICT_MEANING, Findings, Row, findings, place, spoken
+from conformance.report.findings import MEANING, STRICT_MEANING, Findings, Row, command, findings, place, spoken
 from conformance.report.visible import cut, visible, visible_lines
 
 _WIDTH: Final = 100  # columns of a log, where rich would guess 80
@@ -113,7 +113,7 @@ def _print_section(title: str, rows: Sequence[Row], console: Console, *, style: 
             _print(console, Text(visible(cut(row["explanation"], limit=_LONGEST))), indent=4)
         _print_violations(row, console)
         if row["reproduce"]:
-            _print_line(console, Text(visible_lines(row["reproduce"]), style="dim"))
+            _print_line(console, Text(visible_lines(command(row)), style="dim"))
 
 
 def _print_violations(row: Row, console: Console) -> None:

@@ -267,7 +267,7 @@ def _capital(prompt: str) -> str | None:
 
 
 def _sum(prompt: str) -> str | None:
-    match = re.search(r"(?<![\w.])(\d{1,12}) ?(\+|-|\*|x|×|plus|minus|times) ?(\d{1,12})(?![\w.])", prompt)  # noqa: RUF001
+    match = re.search(r"(?<![\w.])(\d{1,12}) ?(\+|-|\*|x|×|plus|minus|times) ?(\d{1,12})(?![\w.])", prompt)
     if not match:
         return None
     one, sign, other = int(match[1]), match[2], int(match[3])

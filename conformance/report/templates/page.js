@@ -74,8 +74,6 @@
       if (element.tagName === "DETAILS") element.open = true;
     }
     target.scrollIntoView();
-    const summary = target.querySelector(":scope > summary");
-    if (summary) summary.focus({ preventScroll: true });
   };
   const showMark = (details) => {
     for (const block of details.querySelectorAll("pre")) {

@@ -1,0 +1,114 @@
+"""Every check of this project. `nox` runs what a change must pass, `nox -l` names the rest."""
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_external_run = True
+
+ROOT: Final = Path(__file__).parent
+RUN_FILES: Final = frozenset({"report.json", "report.html", "summary.md", "junit.xml", "evidence.jsonl"})
+CARRIED: Final = ("schemas/**/*", "conformance/suites/**/*.py", "conformance/report/templates/**/*")
+"""What a wheel must hold beside the modules; the first stands elsewhere in the checkout."""
+
+
+def requirements(*names: str) -> list[str]:
+    """The development dependencies of these names, as pyproject.toml bounds them."""
+    listed = nox.project.load_toml(ROOT / "pyproject.toml")["project"]["optional-dependencies"]["dev"]
+    return [line for line in listed if line.startswith(names)]
+
+
+@contextmanager
+def elsewhere(session: nox.Session) -> Iterator[Path]:
+    """An empty directory as the working directory, so that only what is installed can be imported."""
+    with tempfile.TemporaryDirectory() as place, session.chdir(place):
+        yield Path(place)
+
+
+def files_of_a_run(session: nox.Session, directory: Path) -> None:
+    """Stop unless the directory holds the files of a run and no others."""
+    found = {file.name.removesuffix(".gz") for file in directory.iterdir()}
+    if found != RUN_FILES:
+        session.error(f"{directory} holds {sorted(found)}, not {sorted(RUN_FILES)}")
+
+
+@nox.session(reuse_venv=True)
+def tests(session: nox.Session) -> None:
+    """The tests, every line and branch counted; arguments go to pytest and lift the coverage gate."""
+    session.install("-e", ".[dev]")
+    with tempfile.TemporaryDirectory() as place:
+        data = {"COVERAGE_FILE": str(Path(place) / "coverage")}
+        session.run("coverage", "run", "-m", "pytest", *session.posargs, env=data)
+        session.run("coverage", "combine", "--quiet", env=data)
+        session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []), env=data)
+
+
+@nox.session(default=False, venv_backend="uv")
+def minimums(session: nox.Session) -> None:
+    """The tests again, with the lowest version of each dependency that pyproject.toml allows."""
+    session.install("--resolution", "lowest-direct", "-e", ".[dev]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(reuse_venv=True)
+def lint(session: nox.Session) -> None:
+    """Ruff's rules and its format."""
+    session.install(*requirements("ruff"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session(reuse_venv=True)
+def types(session: nox.Session) -> None:
+    """Strict types, in the package, the tests and here."""
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+
+
+@nox.session(reuse_venv=True)
+def layers(session: nox.Session) -> None:
+    """The import contract: data flows one way, and each dependency is held in one place."""
+    session.install("-e", ".", *requirements("import-linter"))
+    session.run("lint-imports", "--no-cache", "--no-logo")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The sdist and the wheel: complete, and enough by themselves in an empty environment."""
+    session.install(*requirements("build"))
+    with elsewhere(session) as place:
+        session.run("python", "-m", "build", "--outdir", str(place), str(ROOT), silent=True)
+        (wheel,) = place.glob("*.whl")
+        with zipfile.ZipFile(wheel) as content:
+            held = set(content.namelist())
+        wanted = {file.relative_to(ROOT) for file in chain.from_iterable(map(ROOT.glob, CARRIED)) if file.is_file()}
+        inside = {("conformance" / file if file.parts[0] == "schemas" else file).as_posix() for file in wanted}
+        if missing := {*inside, "conformance/py.typed"} - held:
+            session.error(f"{wheel.name} lacks {sorted(missing)}")
+        session.run("python", "-m", "venv", "empty", silent=True)
+        installed = place / "empty" / "bin"
+        session.run(installed / "python", "-m", "pip", "install", "--quiet", wheel, external=True)
+        session.run(installed / "chat-conformance", "--version", external=True)
+        session.run(installed / "chat-conformance", "requirements", external=True, silent=True)
+
+
+@nox.session(name="self")
+def against_itself(session: nox.Session) -> None:
+    """The suite against its own reference server, by both doors; judged again, the report is the same to the byte."""
+    session.install(".")
+    with elsewhere(session) as place:
+        session.run("chat-conformance", "run", "--output", "run")
+        files_of_a_run(session, place / "run")
+        session.run("chat-conformance", "judge", "run", "--output", "again", silent=True)
+        if (place / "run" / "report.json").read_bytes() != (place / "again" / "report.json").read_bytes():
+            session.error("judging the same evidence twice gave two reports")
+        session.run("pytest", "--quiet", "--pyargs", "conformance.suites", "--conformance-output", "suites")
+        files_of_a_run(session, place / "suites")

@@ -1,0 +1,431 @@
+"""Servers whose unstreamed answers are wrong."""
+
+import json
+from typing import Any, Final
+
+from tests.miniatures.model import Miniature, faulty
+from tests.miniatures.wire import GONE, Change, answers, asking, on, put, refused, rewritten, with_body, with_header
+from tests.miniatures.wire import with_json as json_at
+
+# What needs the text or the counts of an unstreamed answer, some of it as the control of a stream.
+CONTROLS: Final = ("stream.text-intact", "stream.done-in-text")
+UNREAD: Final = ("response.", "finish.", "parameters.max-tokens-kept", *CONTROLS)
+UNCOUNTED: Final = (
+    "response.usage",
+    "finish.stop",
+    "finish.length",
+    "parameters.max-tokens-kept",
+)
+ONE: Final = asking("plain.greeting")
+
+
+def _each(pointer: str, value: Any) -> Change:
+    return on(answers, json_at("/data" + pointer, value))
+
+
+def _member(name: str, pointer: str, value: Any, *red: str, says: str = "", unseen: tuple[str, ...] = ()) -> Miniature:
+    return faulty(name, _each(pointer, value), *red, says=says or f"/data{pointer}: ", unseen=unseen)
+
+
+def _as_list(document: Any) -> Any:
+    return [document]
+
+
+def _moved_up(document: Any) -> Any:
+    return {**document, "_meta": document["data"].pop("_meta")}
+
+
+def _renamed(document: Any) -> Any:
+    usage = document["data"]["usage"]
+    document["data"]["usage"] = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
+    return document
+
+
+def _usage(prompt: Any = None, written: Any = None) -> Change:
+    """Other counts, and a total that fits them."""
+
+    def change(document: Any) -> Any:
+        usage = document["data"]["usage"]
+        usage["prompt_tokens"] = usage["prompt_tokens"] if prompt is None else prompt
+        usage["completion_tokens"] = usage["completion_tokens"] if written is None else written
+        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+        return document
+
+    return on(answers, rewritten(change))
+
+
+def _as_stream(body: bytes) -> bytes:
+    chunk = json.loads(body)["data"]
+    return b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"
+
+
+STREAMED: Final = with_body(_as_stream, "text/event-stream")
+ENVELOPE: Final = ("response.is-json", "response.status-ok", "response.data-object")
+
+BODIES: Final = (
+    faulty(
+        "answers with a page of HTML and HTTP 200",
+        on(answers, with_body(b"<html><body>Bad gateway</body></html>")),
+        "response.is-json",
+        says="it begins \"<html><body>",
+        unseen=UNREAD,
+    ),
+    faulty("answers with nothing", on(answers, with_body(b"")), "response.is-json", says="at character 0", unseen=UNREAD),
+    faulty(
+        "ends its JSON with an end marker",
+        on(answers, with_body(lambda body: body + b"\ndata: [DONE]\n\n")),
+        "response.is-json",
+        says="Extra data",
+        unseen=UNREAD,
+    ),
+    faulty(
+        "stops in the middle of its JSON",
+        on(answers, with_body(lambda body: body[:-20])),
+        "response.is-json",
+        says="one JSON object in UTF-8",
+        unseen=UNREAD,
+    ),
+    faulty(
+        "writes NaN for the latency",
+        on(answers, with_body(lambda body: body.replace(b'"latency_ms":', b'"latency_ms":NaN,"was":'))),
+        "response.is-json",
+        says="NaN is not JSON",
+        unseen=UNREAD,
+    ),
+    faulty(
+        "answers in UTF-16",
+        on(answers, with_body(lambda body: body.decode().encode("utf-16"))),
+        "response.is-json",
+        says="not UTF-8",
+        unseen=UNREAD,
+    ),
+    faulty(
+        "answers in Latin-1",
+        on(
+            asking("plain.raw-utf8", "plain.escaped-unicode"),
+            with_body(lambda body: body.replace(b"Z\\u00fcrich", "Zürich".encode("latin-1"))),
+        ),
+        "response.is-json",
+        says="not UTF-8",
+        unseen=CONTROLS,
+    ),
+    faulty(
+        "begins its JSON with a byte order mark",
+        on(answers, with_body(lambda body: b"\xef\xbb\xbf" + body)),
+        "response.is-json",
+        says="one JSON object in UTF-8",
+        unseen=UNREAD,
+    ),
+    faulty(
+        "wraps its answer in an array", on(answers, rewritten(_as_list)), *ENVELOPE, says="/: one JSON object", unseen=UNREAD
+    ),
+    faulty(
+        "says that its JSON is plain text",
+        on(answers, with_header("Content-Type", "text/plain; charset=utf-8")),
+        "response.content-type",
+        says="header content-type: application/json; text/plain",
+    ),
+    faulty(
+        "names no media type",
+        on(answers, with_header("Content-Type", None)),
+        "response.content-type",
+        says="no media type",
+    ),
+    faulty(
+        "streams whatever was asked for",
+        on(answers, STREAMED),
+        "response.not-a-stream",
+        "response.is-json",
+        "parameters.stream-default",
+        "parameters.stream-false",
+        says="one JSON answer; an event stream",
+        unseen=UNREAD,
+    ),
+    faulty(
+        "calls its JSON an event stream",
+        on(answers, with_header("Content-Type", "text/event-stream")),
+        "response.not-a-stream",
+        "response.content-type",
+        "parameters.stream-default",
+        "parameters.stream-false",
+        says="one JSON answer; an event stream",
+    ),
+    faulty(
+        "streams when nothing is said of it",
+        on(ONE, STREAMED),
+        "parameters.stream-default",
+        "response.not-a-stream",
+        "response.is-json",
+        says="one JSON answer; an event stream",
+        unseen=("response.documented-clients",),
+    ),
+    faulty(
+        "streams when told not to",
+        on(asking("parameters.stream-false"), STREAMED),
+        "parameters.stream-false",
+        "response.not-a-stream",
+        "response.is-json",
+        says="one JSON answer; an event stream",
+    ),
+)
+
+MEMBERS: Final = (
+    faulty(
+        "leaves out status",
+        on(answers, json_at("/status", GONE)),
+        "response.status-ok",
+        says='/status: "ok"; nothing',
+    ),
+    faulty("says success", on(answers, json_at("/status", "success")), "response.status-ok", says='"success"'),
+    faulty("says status true", on(answers, json_at("/status", True)), "response.status-ok", says="true"),
+    faulty(
+        "answers without the envelope",
+        on(answers, rewritten(lambda document: document["data"])),
+        "response.data-object",
+        "response.status-ok",
+        says="/data: an object; nothing",
+        unseen=UNREAD,
+    ),
+    faulty(
+        "calls the completion result",
+        on(answers, rewritten(lambda document: {"status": "ok", "result": document["data"]})),
+        "response.data-object",
+        says="/data: an object; nothing",
+        unseen=UNREAD,
+    ),
+    faulty(
+        "answers with a list of completions",
+        on(answers, json_at("/data", lambda data: [data])),
+        "response.data-object",
+        says="/data: an object; [",
+        unseen=UNREAD,
+    ),
+    faulty(
+        "answers with JSON inside a string",
+        on(answers, json_at("/data", json.dumps)),
+        "response.data-object",
+        says="/data: an object; ",
+        unseen=UNREAD,
+    ),
+    _member("gives no id", "/id", GONE, "response.id", says="nothing", unseen=("response.id-unique",)),
+    _member("gives an empty id", "/id", "", "response.id", says='""', unseen=("response.id-unique",)),
+    _member("counts its ids", "/id", 7, "response.id", says="7", unseen=("response.id-unique",)),
+    _member("gives all answers one id", "/id", "chatcmpl-abc", "response.id-unique", says="chatcmpl-abc"),
+    _member("names no model", "/model", GONE, "response.model", says="nothing"),
+    _member("names null as its model", "/model", None, "response.model", says="null"),
+    _member("names the backend's model", "/model", "gpt-4o-2024-08-06", "response.model-is-the-slug", says="gpt-4o"),
+    _member("gives no time", "/created", GONE, "response.created", says="nothing"),
+    _member("gives the time as text", "/created", str, "response.created", says="an integer; "),
+    _member("gives an ISO date", "/created", "2026-01-01T00:00:00Z", "response.created", says="an integer; "),
+    _member("gives parts of seconds", "/created", lambda old: old + 0.5, "response.created", says=".5"),
+    _member("gives milliseconds", "/created", lambda old: old * 1000, "response.created-in-seconds", says="000"),
+    _member("gives no real time", "/created", 0, "response.created-in-seconds", says="; 0"),
+    _member("copies the page's time", "/created", 1713888000, "response.created-in-seconds", says="; 1713888000"),
+    _member("chooses nothing", "/choices", [], "response.choices", says="; []", unseen=UNREAD),
+    _member("leaves out choices", "/choices", GONE, "response.choices", says="; nothing", unseen=UNREAD),
+    _member("gives one choice, not a list", "/choices", lambda old: old[0], "response.choices", says="; {", unseen=UNREAD),
+    _member("gives the choice null", "/choices", [None], "response.choices", says="; [null]", unseen=UNREAD),
+    _member("chooses twice", "/choices", lambda old: [*old, {**old[0], "index": 1}], "response.one-choice", says="2 el"),
+    _member("counts choices from 1", "/choices/0/index", 1, "response.choice-index", says="0; 1"),
+    _member("gives the index as text", "/choices/0/index", "0", "response.choice-index", says='0; "0"'),
+    _member("gives no index", "/choices/0/index", GONE, "response.choice-index", says="nothing"),
+    _member("gives no message", "/choices/0/message", GONE, "response.message", says="nothing", unseen=UNREAD),
+    _member(
+        "gives its text for a message",
+        "/choices/0/message",
+        lambda old: old["content"],
+        "response.message",
+        says="an object; ",
+        unseen=UNREAD,
+    ),
+    _member("gives no role", "/choices/0/message/role", GONE, "response.role", says="nothing"),
+    _member("calls itself model", "/choices/0/message/role", "model", "response.role", says='"assistant"; "model"'),
+    _member("gives an empty role", "/choices/0/message/role", "", "response.role", says='"assistant"; ""'),
+)
+
+
+def _said(value: Any) -> Change:
+    """Another content where there is text."""
+    return on(
+        answers,
+        rewritten(
+            lambda document: (
+                put(document, "/data/choices/0/message/content", value)
+                if isinstance(document["data"]["choices"][0]["message"]["content"], str)
+                else document
+            )
+        ),
+    )
+
+
+TEXT: Final = (
+    faulty(
+        "answers in parts",
+        _said(lambda old: [{"type": "text", "text": old}]),
+        "response.content-is-text",
+        says="/data/choices/0/message/content: a string; [",
+        unseen=("response.content-not-empty", *CONTROLS),
+    ),
+    faulty(
+        "answers null",
+        _said(None),
+        "response.content-is-text",
+        says="a string; null",
+        unseen=("response.content-not-empty", "response.usage-completion-counted", *CONTROLS),
+    ),
+    faulty(
+        "leaves out the content",
+        _said(GONE),
+        "response.content-is-text",
+        "response.documented-clients-read-it",
+        says="a string; nothing",
+        unseen=("response.content-not-empty", "response.usage-completion-counted", *CONTROLS),
+    ),
+    faulty(
+        "says nothing",
+        _said(""),
+        "response.content-not-empty",
+        says='some text; ""',
+        unseen=("response.usage-completion-counted", *CONTROLS),
+    ),
+    faulty(
+        "cuts a surrogate pair in half",
+        on(ONE, json_at("/data/choices/0/message/content", "\ud83c")),
+        "response.documented-clients-read-it",
+        says="the Python snippet prints the text; UnicodeEncodeError",
+    ),
+)
+
+COUNTS: Final = (
+    _member("counts no tokens", "/usage", GONE, "response.usage", says="prompt_tokens, completion", unseen=UNCOUNTED),
+    _member("gives null for usage", "/usage", None, "response.usage", says="; null", unseen=UNCOUNTED),
+    _member(
+        "leaves out the total", "/usage/total_tokens", GONE, "response.usage", says="with total_tokens", unseen=UNCOUNTED
+    ),
+    faulty(
+        "calls its counts input and output",
+        on(answers, rewritten(_renamed)),
+        "response.usage",
+        says="/data/usage: ",
+        unseen=UNCOUNTED,
+    ),
+    _member(
+        "counts in text",
+        "/usage/prompt_tokens",
+        str,
+        "response.usage-counts",
+        unseen=UNCOUNTED,
+    ),
+    _member("counts below zero", "/usage/prompt_tokens", -1, "response.usage-counts", says="; -1", unseen=UNCOUNTED),
+    _member("counts halves", "/usage/total_tokens", 9.5, "response.usage-counts", says="; 9.5", unseen=UNCOUNTED),
+    _member("adds up wrongly", "/usage/total_tokens", lambda old: old + 1, "response.usage-sum", says=" + "),
+    _member("gives no sum", "/usage/total_tokens", 0, "response.usage-sum", says="; 0"),
+    faulty("counts no prompt", _usage(prompt=0), "response.usage-prompt-counted", says="more than 0; 0"),
+    faulty(
+        "counts no answer",
+        _usage(written=0),
+        "response.usage-completion-counted",
+        "finish.length-only-at-the-limit",
+        says="/data/usage/completion_tokens: more than 0; 0",
+        unseen=("finish.length",),
+    ),
+    faulty(
+        "counts zeros",
+        _usage(prompt=0, written=0),
+        "response.usage-prompt-counted",
+        "response.usage-completion-counted",
+        "finish.length-only-at-the-limit",
+        says="more than 0; 0",
+        unseen=("finish.length",),
+    ),
+)
+
+META: Final = (
+    _member("leaves out _meta", "/_meta", GONE, "response.meta", says="nothing", unseen=("response.",)),
+    _member("gives null for _meta", "/_meta", None, "response.meta", says="null", unseen=("response.",)),
+    faulty(
+        "puts _meta beside data",
+        on(answers, rewritten(_moved_up)),
+        "response.meta",
+        says="/data/_meta: an object; nothing",
+        unseen=("response.request-id", "response.latency"),
+    ),
+    _member("names no request", "/_meta/request_id", GONE, "response.request-id", unseen=("response.request-id-unique",)),
+    _member("names it emptily", "/_meta/request_id", "", "response.request-id", unseen=("response.request-id-unique",)),
+    _member("numbers requests", "/_meta/request_id", 12, "response.request-id", unseen=("response.request-id-unique",)),
+    _member("gives all requests one id", "/_meta/request_id", "req_xyz", "response.request-id-unique", says="req_xyz"),
+    _member("tells no latency", "/_meta/latency_ms", GONE, "response.latency", says="nothing"),
+    _member("tells the latency as text", "/_meta/latency_ms", "310", "response.latency", says='"310"'),
+    _member("answers before it was asked", "/_meta/latency_ms", -5, "response.latency", says="-5"),
+    _member("tells when, not how long", "/_meta/latency_ms", 1713888000000, "response.latency-plausible", says="at most"),
+)
+
+STOPS: Final = "/choices/0/finish_reason"
+CALLING: Final = asking("tools.required-call", "parameters.tool-choice-required", "parameters.tool-choice-named")
+
+
+def _ends(old: str, new: Any) -> Change:
+    """One reason in the place of another."""
+    return _each(STOPS, lambda found: new if found == old else found)
+
+
+def _talked(document: Any) -> Any:
+    document["data"]["choices"][0]["message"] = {"role": "assistant", "content": "I will look."}
+    return document
+
+
+ENDS: Final = (
+    faulty("ends its turn", _ends("stop", "end_turn"), "finish.one-of-four", says="end_turn", unseen=("finish.stop",)),
+    faulty("ends with eos", _ends("stop", "eos_token"), "finish.one-of-four", says="eos_tok", unseen=("finish.stop",)),
+    faulty("ends for null", _ends("stop", None), "finish.one-of-four", says="; null", unseen=("finish.stop",)),
+    faulty("shouts its reason", _ends("stop", "STOP"), "finish.one-of-four", says="STOP", unseen=("finish.stop",)),
+    faulty(
+        "gives no reason",
+        on(ONE, json_at("/data" + STOPS, GONE)),
+        "finish.one-of-four",
+        says="/data/choices/0/finish_reason: stop, length, tool_calls, content_filter; nothing",
+    ),
+    faulty(
+        "always ends for length",
+        _ends("stop", "length"),
+        "finish.stop",
+        "finish.length-only-at-the-limit",
+        says='tokens were written; "length"',
+    ),
+    faulty(
+        "ends a plain answer for a tool",
+        _ends("stop", "tool_calls"),
+        "finish.stop",
+        "finish.tool-calls-means-calls",
+        says='; "tool_calls"',
+    ),
+    faulty("hides that it was cut off", _ends("length", "stop"), "finish.length", says='"length"; "stop"'),
+    faulty(
+        "ends one answer for length without cause",
+        on(asking("parameters.temperature-zero"), json_at("/data" + STOPS, "length")),
+        "finish.length-only-at-the-limit",
+        says="another reason: ",
+    ),
+    faulty("calls a tool and says stop", _ends("tool_calls", "stop"), "finish.tool-calls", says='"tool_calls"; "stop"'),
+    faulty(
+        "says tool_calls and calls none",
+        on(CALLING, rewritten(_talked)),
+        "finish.tool-calls-means-calls",
+        says="a tool call in the message; none",
+        unseen=("finish.tool-calls",),
+    ),
+    faulty(
+        "hides that the filter stopped it",
+        _ends("content_filter", "stop"),
+        "finish.content-filter",
+        says='"content_filter"; "stop"',
+    ),
+    faulty(
+        "refuses what the filter stops",
+        on(asking("failures.content-filter"), refused(400, "CONTENT_FILTERED")),
+        "finish.content-filter",
+        says="status: HTTP 200; HTTP 400",
+    ),
+)
+
+MINIATURES: Final = (*BODIES, *MEMBERS, *TEXT, *COUNTS, *META, *ENDS)

@@ -1,0 +1,387 @@
+"""Servers that refuse what they must serve, serve what they must refuse, or refuse it wrongly."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from conformance.exchange import Ending
+from conformance.probes import parameters
+from tests.miniatures.model import Miniature, faulty
+from tests.miniatures.wire import (
+    Change,
+    One,
+    after,
+    answered_as,
+    asking,
+    cut,
+    on,
+    put,
+    refused,
+    rewritten,
+    with_body,
+    with_json,
+    with_status,
+)
+
+SERVED: Final = answered_as("parameters.none")
+MALFORMED: Final = tuple(probe.name for probe in parameters.MALFORMED)
+BAD: Final = asking(*MALFORMED)
+SIGN: Final = asking("auth.no-key", "auth.wrong-key", "auth.bare-key", "stream.wrong-key")
+# What is measured against the plain question, and says nothing when that is refused.
+ON_GREETING: Final = ("auth.", "stream.", "response.documented", "response.not-a-stream", "parameters.stream-default")
+
+ACCEPTED: Final[Mapping[str, str]] = {
+    "request.minimal-body": "plain.minimal",
+    "request.documented-example": "plain.documented",
+    "request.raw-utf8": "plain.raw-utf8",
+    "request.escaped-unicode": "plain.escaped-unicode",
+    "request.no-accept-needed": "plain.no-accept",
+    "parameters.max-tokens-accepted": "plain.cut-short",
+    "parameters.temperature-zero": "parameters.temperature-zero",
+    "parameters.temperature-middle": "parameters.temperature-middle",
+    "parameters.temperature-two": "parameters.temperature-two",
+    "parameters.temperature-integer": "parameters.temperature-integer",
+    "parameters.top-p-middle": "parameters.top-p-middle",
+    "parameters.top-p-one": "parameters.top-p-one",
+    "parameters.stop-string": "parameters.stop-string",
+    "parameters.stop-array": "parameters.stop-array",
+    "parameters.seed-accepted": "parameters.seed",
+    "parameters.stream-false": "parameters.stream-false",
+    "parameters.tools-accepted": "parameters.tools",
+    "parameters.tool-choice-auto": "parameters.tool-choice-auto",
+    "parameters.tool-choice-none": "parameters.tool-choice-none",
+    "parameters.tool-choice-required": "parameters.tool-choice-required",
+    "parameters.tool-choice-named": "parameters.tool-choice-named",
+    "parameters.metadata-accepted": "parameters.metadata",
+    "parameters.all-together": "parameters.all-together",
+}
+
+REFUSED: Final[Mapping[str, str]] = {
+    "parameters.model-required": "parameters.no-model",
+    "parameters.model-type": "parameters.model-object",
+    "parameters.messages-required": "parameters.no-messages",
+    "parameters.messages-type": "parameters.messages-object",
+    "parameters.max-tokens-type": "parameters.max-tokens-object",
+    "parameters.temperature-type": "parameters.temperature-array",
+    "parameters.top-p-type": "parameters.top-p-object",
+    "parameters.stop-type": "parameters.stop-object",
+    "parameters.seed-type": "parameters.seed-object",
+    "parameters.stream-type": "parameters.stream-object",
+    "parameters.tools-type": "parameters.tools-string",
+    "parameters.tool-choice-type": "parameters.tool-choice-number",
+    "parameters.metadata-type": "parameters.metadata-string",
+}
+
+# A refused prompt hides how long an answer to it would have been, and what text it holds.
+_HIDDEN: Final = ("finish.length", "stream.text-intact", "finish.stop", "parameters.max-tokens-kept")
+
+
+def _wrongly_refused(requirement: str, probe: str) -> tuple[Miniature, ...]:
+    """The probe refused as a mistake, and a failure over it."""
+    return (
+        faulty(
+            f"refuses {probe}",
+            on(asking(probe), refused(422, "VALIDATION_ERROR")),
+            requirement,
+            says="HTTP 422 VALIDATION_ERROR",
+            unseen=_HIDDEN,
+        ),
+        faulty(
+            f"breaks over {probe}",
+            on(asking(probe), with_status(500), with_body(b"Internal Server Error", "text/plain")),
+            requirement,
+            says="; HTTP 500",
+            unseen=_HIDDEN,
+        ),
+    )
+
+
+def _wrongly_served(requirement: str, probe: str) -> tuple[Miniature, ...]:
+    """The probe served, failed over, and refused for the sake of a key that is good."""
+    return (
+        faulty(
+            f"takes {probe}",
+            SERVED(asking(probe)),
+            requirement,
+            says="status: HTTP 4xx for the mistake in the body; HTTP 200",
+        ),
+        faulty(
+            f"breaks over {probe}",
+            on(asking(probe), refused(500, "INTERNAL_ERROR")),
+            requirement,
+            "parameters.refusals-are-4xx",
+            "parameters.refusals-are-422",
+            "parameters.refusals-say-validation",
+            says="HTTP 4xx for the mistake in the body; HTTP 500 INTERNAL_ERROR",
+        ),
+        faulty(
+            f"asks for another key over {probe}",
+            on(asking(probe), refused(401, "AUTH_TOKEN_INVALID")),
+            requirement,
+            "parameters.refusals-are-422",
+            "parameters.refusals-say-validation",
+            says="HTTP 4xx for the mistake in the body; HTTP 401",
+        ),
+    )
+
+
+def _body(status: int, body: Any) -> tuple[One, One]:
+    return with_status(status), with_body(json.dumps(body).encode())
+
+
+def _error_stream(code: str) -> One:
+    """The refusal as an event stream."""
+    error = json.dumps({"code": code, "message": "No."}).encode()
+    body = b"event: error\ndata: " + error + b"\n\ndata: [DONE]\n\n"
+    return lambda exchange: with_body(body, "text/event-stream")(with_status(200)(exchange))
+
+
+def _echoed(model: str) -> Change:
+    """Another model answers under the name that was asked for."""
+    return answered_as("parameters.none", lambda document: put(document, "/data/model", model))(
+        asking("parameters.unknown-model")
+    )
+
+
+ENDPOINT: Final = (
+    faulty(
+        "answers a plain question with 404",
+        on(asking("plain.greeting"), with_status(404), with_body(b"Not Found", "text/plain")),
+        "request.endpoint-answers",
+        says="status: HTTP 200; HTTP 404",
+        unseen=ON_GREETING,
+    ),
+    faulty(
+        "answers 201",
+        on(asking("plain.greeting"), with_status(201)),
+        "request.endpoint-answers",
+        says="HTTP 200; HTTP 201",
+    ),
+    faulty(
+        "drops a connection in the middle",
+        on(asking("parameters.seed"), cut(Ending.RESET, keep=0)),
+        "request.answer-is-whole",
+        says="ending: a complete HTTP answer; reset",
+    ),
+    faulty(
+        "drops a connection before it answers",
+        on(asking("parameters.seed"), lambda exchange: replace(exchange, response=None, pieces=(), ended=Ending.RESET)),
+        "request.answer-is-whole",
+        says="ending: a complete HTTP answer; reset",
+        unseen=("parameters.seed-accepted",),
+    ),
+    faulty(
+        "answers what is no HTTP",
+        on(asking("parameters.seed"), cut(Ending.NOT_HTTP, keep=0)),
+        "request.answer-is-whole",
+        says="a complete HTTP answer; not HTTP",
+    ),
+    faulty(
+        "forgets a good key",
+        on(asking("plain.limited"), refused(401, "AUTH_TOKEN_INVALID")),
+        "auth.bearer-accepted",
+        says="the key is accepted; HTTP 401 AUTH_TOKEN_INVALID",
+        unseen=("finish.length",),
+    ),
+    faulty(
+        "wants an Accept header for streams",
+        on(asking("stream.no-accept"), refused(406, "NOT_ACCEPTABLE")),
+        "request.no-accept-needed",
+        says="HTTP 406",
+    ),
+)
+
+
+KEYS: Final = (
+    faulty(
+        "serves whoever comes",
+        SERVED(asking("auth.no-key")),
+        "auth.missing-refused",
+        says="a refusal (HTTP 4xx); HTTP 200",
+        unseen=("auth.missing-",),
+    ),
+    faulty(
+        "refuses with HTTP 200",
+        on(asking("auth.no-key"), with_status(200)),
+        "auth.missing-refused",
+        says="a refusal (HTTP 4xx); HTTP 200",
+        unseen=("auth.missing-",),
+    ),
+    faulty(
+        "forbids instead of asking for a key",
+        on(asking("auth.no-key"), with_status(403)),
+        "auth.missing-is-401",
+        says="HTTP 401; HTTP 403",
+    ),
+    faulty(
+        "calls a missing key invalid",
+        on(asking("auth.no-key"), with_json("/error/code", "AUTH_TOKEN_INVALID")),
+        "auth.missing-code",
+        says="AUTH_TOKEN_MISSING; ",
+    ),
+    faulty(
+        "takes any key",
+        SERVED(asking("auth.wrong-key")),
+        "auth.wrong-refused",
+        says="HTTP 200",
+        unseen=("auth.wrong-",),
+    ),
+    faulty(
+        "breaks over a wrong key",
+        on(asking("auth.wrong-key"), with_status(500)),
+        "auth.wrong-refused",
+        "auth.wrong-is-401",
+        says="a refusal (HTTP 4xx); HTTP 500",
+    ),
+    faulty("forbids a wrong key", on(asking("auth.wrong-key"), with_status(403)), "auth.wrong-is-401", says="HTTP 403"),
+    faulty(
+        "calls a wrong key missing",
+        on(asking("auth.wrong-key"), with_json("/error/code", "AUTH_TOKEN_MISSING")),
+        "auth.wrong-code",
+        says="AUTH_TOKEN_INVALID; ",
+    ),
+    faulty(
+        "takes a key without Bearer",
+        SERVED(asking("auth.bare-key")),
+        "auth.scheme-needed",
+        says="status: HTTP 401; HTTP 200",
+    ),
+    faulty(
+        "calls a bare key a validation error",
+        on(asking("auth.bare-key"), with_json("/error/code", "VALIDATION_ERROR")),
+        "auth.scheme-needed",
+        says="AUTH_TOKEN_MISSING or AUTH_TOKEN_INVALID; VALIDATION_ERROR",
+    ),
+    faulty(
+        "gives only a detail when it refuses a key",
+        on(SIGN, *_body(401, {"detail": "Not authenticated"})),
+        "auth.refusal-is-enveloped",
+        says='/status: "error"; nothing',
+        unseen=("auth.missing-code", "auth.wrong-code"),
+    ),
+    faulty(
+        "refuses a key in plain text",
+        on(SIGN, with_body(b"Unauthorized", "text/plain")),
+        "auth.refusal-is-enveloped",
+        says="the JSON error envelope; text/plain body",
+        unseen=("auth.missing-code", "auth.wrong-code"),
+    ),
+    faulty(
+        "gives an error that is a string",
+        on(SIGN, with_json("/error", "Invalid API key")),
+        "auth.refusal-is-enveloped",
+        says="/error/code: a non-empty string; nothing",
+        unseen=("auth.missing-code", "auth.wrong-code"),
+    ),
+    faulty(
+        "refuses without a message",
+        on(SIGN, with_json("/error/message", "")),
+        "auth.refusal-is-enveloped",
+        says='/error/message: a non-empty string; ""',
+    ),
+    faulty(
+        "streams its refusal of a key",
+        on(asking("stream.wrong-key"), _error_stream("AUTH_TOKEN_INVALID")),
+        "auth.refused-before-stream",
+        says="an HTTP error in JSON; HTTP 200 with an event stream",
+    ),
+    faulty(
+        "refuses a stream's key with HTTP 200",
+        on(asking("stream.wrong-key"), with_status(200)),
+        "auth.refused-before-stream",
+        says="status: an HTTP error in JSON; HTTP 200",
+    ),
+)
+
+FORM: Final = (
+    faulty(
+        "answers for a model that it has not",
+        _echoed("conformance/no-such-model-5f3a9c"),
+        "parameters.model-must-exist",
+        says="a refusal (HTTP 4xx); HTTP 200",
+        unseen=("parameters.unknown-model-code",),
+    ),
+    faulty(
+        "puts its own model in the place of an unknown one",
+        SERVED(asking("parameters.unknown-model")),
+        "parameters.model-must-exist",
+        "response.model-is-the-slug",
+        says="a refusal (HTTP 4xx); HTTP 200",
+        unseen=("parameters.unknown-model-code",),
+    ),
+    faulty(
+        "breaks over an unknown model",
+        on(asking("parameters.unknown-model"), refused(500, "INTERNAL_ERROR")),
+        "parameters.refusals-are-4xx",
+        "parameters.model-must-exist",
+        "parameters.unknown-model-code",
+        says="status: HTTP 4xx; HTTP 500",
+    ),
+    faulty(
+        "calls an unknown model a validation error",
+        on(asking("parameters.unknown-model"), with_json("/error/code", "VALIDATION_ERROR")),
+        "parameters.unknown-model-code",
+        says="/error/code: MODEL_NOT_FOUND; ",
+    ),
+    faulty(
+        "refuses an unknown model with 400",
+        on(asking("parameters.unknown-model"), with_status(400)),
+        "parameters.unknown-model-code",
+        says="HTTP 404; HTTP 400",
+    ),
+    faulty(
+        "gives a framework's list of mistakes",
+        on(BAD, *_body(422, {"detail": [{"loc": ["body"], "msg": "field required", "type": "missing"}]})),
+        "parameters.refusals-are-enveloped",
+        says='/status: "error"; nothing',
+        unseen=("parameters.refusals-say-validation",),
+    ),
+    faulty(
+        "refuses mistakes without a status member",
+        on(BAD, rewritten(lambda document: {"error": document["error"]})),
+        "parameters.refusals-are-enveloped",
+        says='/status: "error"; nothing',
+    ),
+    faulty(
+        "numbers its error codes",
+        on(asking("parameters.no-messages"), with_json("/error/code", 422)),
+        "parameters.refusals-are-enveloped",
+        "parameters.refusals-say-validation",
+        says="/error/code: a non-empty string; 422",
+    ),
+    faulty(
+        "calls a mistake a bad request",
+        on(BAD, with_json("/error/code", "BAD_REQUEST")),
+        "parameters.refusals-say-validation",
+        says="/error/code: VALIDATION_ERROR; ",
+    ),
+    faulty("refuses mistakes with 400", on(BAD, with_status(400)), "parameters.refusals-are-422", says="422; HTTP 400"),
+    faulty(
+        "streams its refusal of a mistake",
+        on(asking("stream.no-messages"), _error_stream("VALIDATION_ERROR")),
+        "stream.errors-before-are-http",
+        says="HTTP 200 with an event stream",
+    ),
+    faulty(
+        "refuses a stream with HTTP 200",
+        on(asking("stream.no-messages"), with_status(200)),
+        "stream.errors-before-are-http",
+        says="status: an HTTP error in JSON; HTTP 200",
+    ),
+    faulty(
+        "takes a mistake in everything",
+        after(*(SERVED(asking(name)) for name in MALFORMED)),
+        *REFUSED,
+        says="; HTTP 200",
+        unseen=("parameters.refusals-",),
+    ),
+)
+
+MINIATURES: Final = (
+    *ENDPOINT,
+    *KEYS,
+    *FORM,
+    *(each for requirement, probe in ACCEPTED.items() for each in _wrongly_refused(requirement, probe)),
+    *(each for requirement, probe in REFUSED.items() for each in _wrongly_served(requirement, probe)),
+)
