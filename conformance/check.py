@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.exchange import Exchange
+from conformance.exchange import Ending, Exchange
 from conformance.probe import Probe
 
 Group = tuple[Exchange, ...]
@@ -55,6 +55,23 @@ def together(chosen: Sequence[Exchange], _all: Sequence[Exchange]) -> Iterable[G
     """All exchanges as one group, when there are at least two to compare."""
     if len(chosen) > 1:
         yield tuple(chosen)
+
+
+def side_by_side(chosen: Sequence[Exchange], _all: Sequence[Exchange]) -> Iterable[Group]:
+    """All exchanges as one group, also when there is but one."""
+    if chosen:
+        yield tuple(chosen)
+
+
+def in_sequence(chosen: Sequence[Exchange], _all: Sequence[Exchange]) -> Iterable[Group]:
+    """The exchanges of each probe that has several, in the order of its requests; those that were not sent left out."""
+    probes: dict[str, list[Exchange]] = {}
+    for exchange in chosen:
+        if exchange.ended is not Ending.UNSENT:
+            probes.setdefault(exchange.probe, []).append(exchange)
+    for group in probes.values():
+        if len(group) > 1:
+            yield tuple(sorted(group, key=lambda exchange: exchange.step))
 
 
 def check(

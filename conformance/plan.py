@@ -1,16 +1,19 @@
 """What will be asked: the probes that the selected requirements need, and what they can cost."""
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from conformance.probe import Echo, Probe, Step, output_bound
+from conformance.probe import Probe, Step, output_bound
 from conformance.requirement import Requirement
 from conformance.target import Target
 
 _BYTES_PER_TOKEN: Final = 3  # of a request's text; tokenizers of English need about four
+_LONGEST_TEXT: Final = 400  # bytes
+_MEDIA_TOKENS: Final = 100  # reckoned for a small picture or sound
+FAIR_CAP: Final = 1024
+"""The largest max_output_tokens that is worth writing out to see it kept."""
 _UNBOUNDED: Final = 512  # tokens reckoned for an answer that only the model bounds
 QUICK_REQUESTS: Final = 12
 
@@ -33,11 +36,17 @@ class Plan:
 
 
 def _prompt(step: Step) -> int:
-    def plain(value: Any) -> str:
-        return "" if isinstance(value, Echo) else str(value)
+    return math.ceil(_characters(step.body) / _BYTES_PER_TOKEN)
 
-    text = json.dumps(step.body, default=plain, ensure_ascii=False)
-    return math.ceil(len(text.encode("utf-8")) / _BYTES_PER_TOKEN)
+
+def _characters(value: Any) -> int:
+    """The bytes of a body's text; what is longer than any text of a probe is a picture or a sound."""
+    if isinstance(value, Mapping):
+        return sum(len(name) + 6 + _characters(item) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return sum(2 + _characters(item) for item in value)
+    size = len(str(value).encode("utf-8"))
+    return size if size <= _LONGEST_TEXT else _MEDIA_TOKENS * _BYTES_PER_TOKEN
 
 
 def _output(step: Step, cap: int | None) -> int:
@@ -123,6 +132,8 @@ def askable(requirement: Requirement, target: Target) -> bool:
         and target.profile in requirement.profiles
         and all(target.capabilities.get(need, True) for need in requirement.capabilities)
         and all(trigger in target.triggers for trigger in requirement.triggers)
+        and ("max_output_tokens" not in requirement.needs or target.max_output_tokens is not None)
+        and ("small_output_cap" not in requirement.needs or (target.max_output_tokens or FAIR_CAP + 1) <= FAIR_CAP)
     )
 
 

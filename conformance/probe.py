@@ -12,9 +12,11 @@ class Blank(Enum):
     """What the run fills in when it sends."""
 
     MODEL = "the target's model"
+    ABOVE_CAP = "one token more than the model's max_output_tokens"
 
 
 MODEL: Final = Blank.MODEL
+ABOVE_CAP: Final = Blank.ABOVE_CAP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,41 @@ class Echo:
     step: int = 0
     pointer: str
     """JSON pointer below the completion (`data` on the native surface)."""
+
+    def taken(self, found: Any) -> Any:
+        """What was found, as it is.
+
+        Raises:
+            Unrenderable: nothing was.
+        """
+        if found is MISSING:
+            raise Unrenderable(f"the answer to request {self.step + 1} has nothing at {self.pointer or 'its top'}")
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """A piece of an earlier answer's text that first occurs where it was taken, with no blank at its ends."""
+
+    step: int = 0
+    pointer: str
+    after: int
+    """Characters of the text to leave before it, at least."""
+    length: int
+    """Characters."""
+
+    def taken(self, text: Any) -> str:
+        """The piece.
+
+        Raises:
+            Unrenderable: the text is none, or holds no such piece.
+        """
+        if isinstance(text, str):
+            for start in range(self.after, len(text) - self.length):
+                piece = text[start : start + self.length]
+                if piece == piece.strip() and text.index(piece) == start:
+                    return piece
+        raise Unrenderable(f"the answer to request {self.step + 1} is too short, or repeats itself, at {self.pointer}")
 
 
 class Auth(Enum):
@@ -40,7 +77,12 @@ class Step:
     """One request of a probe."""
 
     body: Mapping[str, Any] = field(default_factory=dict)
-    """The JSON body; may hold `MODEL` and `Echo` at any depth."""
+    """The JSON body; may hold `MODEL`, `ABOVE_CAP`, `Echo` and `Excerpt` at any depth."""
+    raw: bytes | None = None
+    """Sent as it is instead of the body."""
+    method: str = "POST"
+    path: str = ""
+    """Another path than the endpoint's."""
     ascii: bool = False
     """Write everything beyond ASCII as escapes, instead of raw UTF-8."""
     auth: Auth = Auth.KEY
@@ -91,31 +133,29 @@ class Unrenderable(LookupError):
     """An earlier answer lacks what a later request echoes."""
 
 
-def filled(value: Any, *, model: str, earlier: tuple[Any, ...]) -> Any:
-    """`value` with `MODEL` and every `Echo` replaced.
+def filled(value: Any, *, model: str, cap: int | None, earlier: tuple[Any, ...]) -> Any:
+    """`value` with every blank, echo and excerpt replaced.
 
     Args:
         value: a step's body or a part of it.
         model: the target's slug.
-        earlier: the completions of the steps before, in order; None where there was none.
+        cap: the model's max_output_tokens, where the target file tells it.
+        earlier: the completions of the steps before, in order; `MISSING` where there was none.
 
     Raises:
-        Unrenderable: an `Echo` points at nothing.
+        Unrenderable: an earlier answer, or the target file, lacks what is asked for.
     """
-    match value:
-        case Blank.MODEL:
-            return model
-        case Echo(step=step, pointer=pointer):
-            found = at(earlier[step], pointer) if step < len(earlier) else MISSING
-            if found is MISSING:
-                raise Unrenderable(f"the answer to request {step + 1} has nothing at {pointer or 'its top'}")
-            return found
-        case dict():
-            return {key: filled(item, model=model, earlier=earlier) for key, item in value.items()}
-        case list() | tuple():
-            return [filled(item, model=model, earlier=earlier) for item in value]
-        case _:
-            return value
+    if isinstance(value, dict):
+        return {key: filled(item, model=model, cap=cap, earlier=earlier) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [filled(item, model=model, cap=cap, earlier=earlier) for item in value]
+    if isinstance(value, Echo | Excerpt):
+        found = at(earlier[value.step], value.pointer) if value.step < len(earlier) else MISSING
+        return value.taken(found)
+    if value is Blank.ABOVE_CAP and cap is None:
+        raise Unrenderable("the target file does not tell max_output_tokens")
+    blanks = {Blank.MODEL: model, Blank.ABOVE_CAP: cap and cap + 1}
+    return blanks[value] if isinstance(value, Blank) else value
 
 
 def output_bound(step: Step, *, cap: int | None) -> int | None:

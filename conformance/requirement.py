@@ -30,9 +30,13 @@ SECTIONS = (
     "request",
     "auth",
     "parameters",
+    "messages",
+    "multimodal",
     "stream",
+    "tools",
     "response",
     "finish",
+    "errors",
 )
 """The files of `schemas/requirements/`, in the order of the page; also the first part of every id."""
 

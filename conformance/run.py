@@ -53,6 +53,7 @@ def _is_texts(value: Any) -> bool:
 _HEADER: Final[Mapping[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("/suite/version", "/suite/catalogue", "/selection"), _is_text),
     **dict.fromkeys((f"/target/{name}" for name in ("url", "model", "api_key_env")), _is_text),
+    "/target/max_output_tokens": lambda value: value is None or _is_count(value),
     "/target/profile": lambda value: value in tuple(PATHS),
     "/target/capabilities": lambda value: isinstance(value, dict) and all(map(_is_flag, value.values())),
     "/target/triggers": _is_names,
@@ -60,7 +61,7 @@ _HEADER: Final[Mapping[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("/strict", "/quick"), _is_flag),
     **dict.fromkeys((f"/plan/{name}" for name in ("requests", "output_tokens", "unbounded")), _is_count),
     **dict.fromkeys(("/plan/probes", "/left_out"), _is_texts),
-    "/filtered": _is_names,
+    **dict.fromkeys(("/filtered", "/promised"), _is_names),
 }
 """What of the evidence's header a judgement rests on, and what each member must be."""
 _FOOTER: Final[Mapping[str, Callable[[Any], bool]]] = {
@@ -134,7 +135,8 @@ def header(target: Target, selection: Selection, asked: Plan) -> dict[str, Any]:
             "probes": {probe.name: probe.asks for probe in asked.probes},
         },
         "left_out": dict(asked.left_out),
-        "filtered": sorted(filtered(selection, catalogue())),
+        "filtered": sorted(left_out := filtered(selection, catalogue())),
+        "promised": [identity for identity in catalogue() if identity not in left_out],
     }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urljoin
 
 import httpx
 
@@ -106,13 +107,17 @@ def outgoing(step: Step, *, target: Target, key: str, earlier: tuple[Any, ...]) 
         Unrenderable: the step echoes what the earlier answers do not hold.
         KeyError: the target has no such trigger; the plan leaves such a probe out.
     """
-    body = filled(dict(step.body), model=target.model, earlier=earlier)
+    url = urljoin(target.endpoint, step.path) if step.path else target.endpoint
+    headers = _headers(step, key)
+    if step.raw is not None:
+        return Outgoing(method=step.method, url=url, headers=headers, body=step.raw)
+    body = filled(dict(step.body), model=target.model, cap=target.max_output_tokens, earlier=earlier)
     if step.trigger:
         body |= target.triggers[step.trigger]
     text = json.dumps(body, ensure_ascii=step.ascii, separators=(",", ":"), allow_nan=False)
     # UTF-8 cannot hold a lone surrogate; inside JSON a backslash escape says the same.
     raw = text.encode("utf-8", errors="backslashreplace")
-    return Outgoing(method="POST", url=target.endpoint, headers=_headers(step, key), body=raw)
+    return Outgoing(method=step.method, url=url, headers=headers, body=raw)
 
 
 @cache

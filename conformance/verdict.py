@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 from conformance.check import Check, Violation
+from conformance.document import at
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
+from conformance.plan import FAIR_CAP
 from conformance.reading import Inconclusive, Unobservable, answer, asked, authorized, head
 from conformance.requirement import CAPABILITIES, CLASSES, Level, Requirement
 
@@ -77,6 +79,9 @@ def concluded(evidence: Evidence, *, catalogue: Mapping[str, Requirement], check
     findings = tuple(_finding(row, checks.get(row.id), exchanges, given) for row in catalogue.values())
     strict = bool(evidence.header["strict"])
     verdict, reason = _run_verdict(findings, strict=strict, ended=ended, footer=evidence.footer)
+    if lost := sorted(set(evidence.header["promised"]) - {finding.requirement.id for finding in findings}):
+        verdict = "incomplete" if verdict == "conformant" else verdict
+        reason = "; ".join(filter(None, (reason, f"promised and not judged: {', '.join(lost)}")))
     return Conclusion(
         verdict=verdict,
         reason=reason,
@@ -134,44 +139,75 @@ def _told(exchange: Exchange) -> str:
         return str(reason)
 
 
+_PARTS: Final = {"vision": ("image_url", "image_base64"), "audio": ("audio_url", "audio_base64")}
+
+
 def _uses(name: str, exchange: Exchange) -> bool:
-    return name == "tools" and isinstance(asked(exchange, "/tools"), list) and asked(exchange, "/tools") != []
+    """Whether a request asks for what only a model with the capability has."""
+    if name == "tools":
+        return isinstance(tools := asked(exchange, "/tools"), list) and tools != []
+    messages = asked(exchange, "/messages")
+    contents = [at(message, "/content") for message in messages] if isinstance(messages, list) else []
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return any(at(part, "/type") in _PARTS[name] for part in parts)
 
 
 def _finding(row: Requirement, check: Check | None, exchanges: Sequence[Exchange], given: _Given) -> Finding:
-    if row.untested:
-        return _untested(row, row.untested, excused=True)
-    if row.id in given.filtered:
-        return _untested(row, given.left_out[row.id], excused=True)
-    if given.header["target"]["profile"] not in row.profiles:
-        return Finding(
-            requirement=row,
-            verdict=Verdict.NOT_APPLICABLE,
-            explanation=f"speaks of the {' and '.join(row.profiles)} surface",
-            excused=True,
-        )
-    for need in row.capabilities:
-        if given.capabilities[need].has is False:
-            return Finding(
-                requirement=row,
-                verdict=Verdict.NOT_APPLICABLE,
-                explanation=f"the model has no {need}: {given.capabilities[need].how}",
-                excused=True,
-            )
+    ruled_out = _not_asked(row, given) or _not_applicable(row, given)
+    if ruled_out is not None:
+        return ruled_out
     if check is None:
-        return Finding(requirement=row, verdict=Verdict.ERROR, explanation="the suite has no check for it")
+        reason = _lacking(row, given)
+        missing = "the suite has no check for it"
+        return (
+            _untested(row, reason, excused=True)
+            if reason
+            else Finding(requirement=row, verdict=Verdict.ERROR, explanation=missing)
+        )
     found = judged(row, check, exchanges)
     return found if found.seen or found.verdict is Verdict.ERROR else _unseen(found, given)
+
+
+def _not_asked(row: Requirement, given: _Given) -> Finding | None:
+    """The finding on a requirement that nobody can test, or that the caller filtered out."""
+    if row.untested or row.id in given.filtered:
+        return _untested(row, row.untested or given.left_out[row.id], excused=True)
+    return None
+
+
+def _not_applicable(row: Requirement, given: _Given) -> Finding | None:
+    """The finding on a requirement that does not speak of this surface, or of what this model has."""
+    lacks = [need for need in row.capabilities if given.capabilities[need].has is False]
+    if given.header["target"]["profile"] not in row.profiles:
+        reason = f"speaks of the {' and '.join(row.profiles)} surface"
+    elif lacks:
+        reason = f"the model has no {lacks[0]}: {given.capabilities[lacks[0]].how}"
+    else:
+        return None
+    return Finding(requirement=row, verdict=Verdict.NOT_APPLICABLE, explanation=reason, excused=True)
+
+
+def _lacking(row: Requirement, given: _Given) -> str:
+    """What a requirement needs and the target file does not provide; empty where nothing is wanting."""
+    target = given.header["target"]
+    missing = [name for name in row.triggers if name not in target["triggers"]]
+    cap = target["max_output_tokens"]
+    if missing:
+        return f"needs [triggers.{missing[0]}] in the target file"
+    if "backend" in row.needs:
+        return "needs a scripted backend behind the target"
+    if cap is None and {"max_output_tokens", "small_output_cap"} & set(row.needs):
+        return "needs the model's max_output_tokens in the target file"
+    if "small_output_cap" in row.needs and cap > FAIR_CAP:
+        return f"an answer of {cap} tokens is too dear; needs a model whose max_output_tokens is {FAIR_CAP} or less"
+    return ""
 
 
 def _unseen(found: Finding, given: _Given) -> Finding:
     """The finding where no exchange decided: untested where none could, inconclusive where one should have."""
     row = found.requirement
-    missing = [name for name in row.triggers if name not in given.header["target"]["triggers"]]
-    if missing:
-        return _untested(row, f"needs [triggers.{missing[0]}] in the target file", excused=True)
-    if "backend" in row.needs:
-        return _untested(row, "needs a scripted backend behind the target", excused=True)
+    if lacking := _lacking(row, given):
+        return _untested(row, lacking, excused=True)
     if row.id in given.left_out:
         return _untested(row, given.left_out[row.id], excused=bool(given.header["quick"]))
     if given.ended != "complete" and not found.explanation:

@@ -4,10 +4,38 @@ from collections.abc import Mapping
 from typing import Final
 
 from conformance.check import Check
-from conformance.checks import chunks, ending, errors, finish, framing, parameters, request, response
+from conformance.checks import (
+    chunks,
+    ending,
+    errors,
+    finish,
+    framing,
+    messages,
+    multimodal,
+    parameters,
+    refusals,
+    request,
+    response,
+    stopping,
+    tools,
+)
 
 CHECKS: Final[Mapping[str, Check]] = {
     found.requirement: found
-    for module in (request, errors, parameters, framing, chunks, ending, response, finish)
+    for module in (
+        request,
+        errors,
+        parameters,
+        stopping,
+        messages,
+        multimodal,
+        framing,
+        chunks,
+        ending,
+        tools,
+        response,
+        finish,
+        refusals,
+    )
     for found in module.CHECKS
 }

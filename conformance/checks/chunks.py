@@ -143,7 +143,7 @@ def _written(exchange: Exchange) -> list[tuple[str, Chunk]]:
     return [(content, chunk) for content, chunk in pairs if isinstance(content, str) and content]
 
 
-@check("stream.deltas-not-repeats", when=of(probes.COUNTING, probes.LIMITED), probes=(probes.COUNTING,))
+@check("stream.deltas-not-repeats", when=of(probes.COUNTING), probes=(probes.COUNTING,))
 def deltas_not_repeats(exchange: Exchange) -> Iterator[Violation]:
     """Each chunk adds to the text instead of repeating it."""
     written = _written(exchange)
@@ -197,6 +197,20 @@ def not_in_one_burst(exchange: Exchange) -> Iterator[Violation]:
         expected="text while it is being written",
         found=f"nothing for {first:.2f} s, then {len(written)} chunks within {last - first:.2f} s",
     )
+
+
+LONGEST_GAP: Final = 600.0
+"""Seconds of silence after which the page's Python client gives up: the timeout that it sets."""
+
+
+@check("stream.idle-gap", when=streaming, probes=ASKED)
+def idle_gap(exchange: Exchange) -> Iterator[Violation]:
+    """No silence in a stream is longer than the documented client waits."""
+    stream(exchange)
+    times = [0.0, *(piece.at for piece in exchange.pieces), exchange.elapsed]
+    longest = max(later - earlier for earlier, later in pairwise(times))
+    if longest > LONGEST_GAP:
+        yield Violation(expected=f"something at least every {LONGEST_GAP:.0f} s", found=f"silence for {longest:.0f} s")
 
 
 def arrival(exchange: Exchange, offset: int) -> float:

@@ -24,7 +24,7 @@ KEYS: Final = (plain.NO_KEY, plain.WRONG_KEY, plain.BARE_KEY, stream.WRONG_KEY)
 AUTH_CODES: Final = ("AUTH_TOKEN_MISSING", "AUTH_TOKEN_INVALID")
 
 
-def _beside(requirement: str, *probes: Probe, find: Callable[[Exchange], Iterator[Violation]]) -> Check:
+def beside(requirement: str, *probes: Probe, find: Callable[[Exchange], Iterator[Violation]]) -> Check:
     """A check of refusals that says nothing unless the same request without its defect is served."""
 
     def with_control(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
@@ -44,7 +44,7 @@ def turned_away(requirement: str, *probes: Probe) -> Check:
         if not 400 <= head(exchange).status < 500:
             yield Violation(expected="a refusal (HTTP 4xx)", found=answer(exchange), where="status")
 
-    return _beside(requirement, *probes, find=find)
+    return beside(requirement, *probes, find=find)
 
 
 def mistaken(requirement: str, *probes: Probe) -> Check:
@@ -55,7 +55,7 @@ def mistaken(requirement: str, *probes: Probe) -> Check:
         if not 400 <= status < 500 or status in (401, 403):
             yield Violation(expected="HTTP 4xx for the mistake in the body", found=answer(exchange), where="status")
 
-    return _beside(requirement, *probes, find=find)
+    return beside(requirement, *probes, find=find)
 
 
 def with_status(requirement: str, status: int, *probes: Probe) -> Check:
@@ -65,7 +65,7 @@ def with_status(requirement: str, status: int, *probes: Probe) -> Check:
         if refused(exchange).status != status:
             yield Violation(expected=f"HTTP {status}", found=answer(exchange), where="status")
 
-    return _beside(requirement, *probes, find=find)
+    return beside(requirement, *probes, find=find)
 
 
 def with_code(requirement: str, code: str, *probes: Probe) -> Check:
@@ -78,7 +78,7 @@ def with_code(requirement: str, code: str, *probes: Probe) -> Check:
         if found != code:
             yield Violation(expected=code, found=shown(found), where="/error/code")
 
-    return _beside(requirement, *probes, find=find)
+    return beside(requirement, *probes, find=find)
 
 
 def enveloped(requirement: str, *probes: Probe) -> Check:
@@ -95,7 +95,7 @@ def enveloped(requirement: str, *probes: Probe) -> Check:
             if not _is_text(found := at(document, f"/error/{name}")):
                 yield Violation(expected="a non-empty string", found=shown(found), where=f"/error/{name}")
 
-    return _beside(requirement, *probes, find=find)
+    return beside(requirement, *probes, find=find)
 
 
 def not_streamed(requirement: str, *probes: Probe) -> Check:
@@ -108,14 +108,14 @@ def not_streamed(requirement: str, *probes: Probe) -> Check:
         elif status < 400:
             yield Violation(expected="an HTTP error in JSON", found=answer(exchange), where="status")
 
-    return _beside(requirement, *probes, find=find)
+    return beside(requirement, *probes, find=find)
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def not_5xx(exchange: Exchange) -> Iterator[Violation]:
+def never_5xx(exchange: Exchange) -> Iterator[Violation]:
     """A mistake in the request's form is never the server's failure."""
     if head(exchange).status >= 500:
         yield Violation(expected="HTTP 4xx", found=answer(exchange), where="status")
@@ -144,7 +144,7 @@ AUTHENTICATION: Final = (
     turned_away("auth.wrong-refused", plain.WRONG_KEY),
     with_status("auth.wrong-is-401", 401, plain.WRONG_KEY),
     with_code("auth.wrong-code", "AUTH_TOKEN_INVALID", plain.WRONG_KEY),
-    _beside("auth.scheme-needed", plain.BARE_KEY, find=an_authentication_code),
+    beside("auth.scheme-needed", plain.BARE_KEY, find=an_authentication_code),
     enveloped("auth.refusal-is-enveloped", *KEYS),
     not_streamed("auth.refused-before-stream", stream.WRONG_KEY),
 )
@@ -164,11 +164,11 @@ FORM: Final = (
     mistaken("parameters.tool-choice-type", parameters.CHOICE_NUMBER),
     mistaken("parameters.metadata-type", parameters.METADATA_STRING),
     turned_away("parameters.model-must-exist", parameters.UNKNOWN_MODEL),
-    _beside("parameters.refusals-are-4xx", *parameters.MALFORMED, parameters.UNKNOWN_MODEL, find=not_5xx),
+    beside("parameters.refusals-are-4xx", *parameters.MALFORMED, parameters.UNKNOWN_MODEL, find=never_5xx),
     enveloped("parameters.refusals-are-enveloped", *parameters.MALFORMED, parameters.UNKNOWN_MODEL),
     with_code("parameters.refusals-say-validation", "VALIDATION_ERROR", *parameters.MALFORMED),
     with_status("parameters.refusals-are-422", 422, *parameters.MALFORMED),
-    _beside("parameters.unknown-model-code", parameters.UNKNOWN_MODEL, find=no_such_model),
+    beside("parameters.unknown-model-code", parameters.UNKNOWN_MODEL, find=no_such_model),
     not_streamed("stream.errors-before-are-http", stream.NO_MESSAGES),
 )
 

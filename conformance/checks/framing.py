@@ -173,7 +173,7 @@ def payload_is_json(exchange: Exchange) -> Iterator[Violation]:
             yield Violation(expected="one JSON text", found=f"{shown(event.data)}: {reason}", where=where(event.span))
 
 
-@check("stream.lines-in-text", when=of(probes.LINES), probes=(probes.LINES,))
+@check("stream.lines-in-text", when=of(probes.END_MARKER), probes=(probes.END_MARKER,))
 def lines_in_text(exchange: Exchange) -> Iterator[Violation]:
     """Line breaks in the text are escaped in the chunk's JSON and break no event."""
     found = stream(exchange)

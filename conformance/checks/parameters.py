@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from conformance.check import Violation, beside_control, check, listed, of
+from conformance.checks.errors import beside, mistaken, never_5xx
 from conformance.checks.finish import limit, written
 from conformance.checks.request import accepted, busy, served
 from conformance.exchange import Exchange
@@ -13,6 +14,8 @@ from conformance.reading import (
     ROOTS,
     Unobservable,
     answer,
+    completion,
+    finish_reason,
     legal,
     looks_streamed,
     media_type,
@@ -26,10 +29,8 @@ WORDS_PER_TOKEN: Final = 4
 ACCEPTED: Final = (
     accepted("parameters.max-tokens-accepted", plain.CUT_SHORT),
     accepted("parameters.temperature-zero", probes.TEMPERATURE_ZERO),
-    accepted("parameters.temperature-middle", probes.TEMPERATURE_MIDDLE),
     accepted("parameters.temperature-two", probes.TEMPERATURE_TWO),
     accepted("parameters.temperature-integer", probes.TEMPERATURE_INTEGER),
-    accepted("parameters.top-p-middle", probes.TOP_P_MIDDLE),
     accepted("parameters.top-p-one", probes.TOP_P_ONE),
     accepted("parameters.stop-string", probes.STOP_STRING),
     accepted("parameters.stop-array", probes.STOP_ARRAY),
@@ -91,13 +92,52 @@ def stream_false(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
         yield Violation(expected="one JSON answer", found="an event stream")
 
 
-@check("parameters.stream-default", when=of(plain.GREETING, probes.SHORT), probes=(plain.GREETING,))
+@check("parameters.stream-default", when=of(plain.GREETING), probes=(plain.GREETING,))
 def stream_default(exchange: Exchange) -> Iterator[Violation]:
     """Without `stream` there is one JSON answer."""
     if not served(exchange):
         raise Unobservable(f"refused: {answer(exchange)}")
     if looks_streamed(exchange):
         yield Violation(expected="one JSON answer", found="an event stream")
+
+
+BOUNDS: Final = (
+    accepted("parameters.top-p-zero", probes.TOP_P_ZERO),
+    accepted("parameters.max-tokens-capped", probes.OVER_CAP),
+    mistaken("parameters.max-tokens-zero", probes.MAX_TOKENS_ZERO),
+    mistaken("parameters.max-tokens-negative", probes.MAX_TOKENS_NEGATIVE),
+    mistaken("parameters.max-tokens-fraction", probes.MAX_TOKENS_FRACTION),
+    mistaken("parameters.temperature-above", probes.TEMPERATURE_ABOVE),
+    mistaken("parameters.temperature-below", probes.TEMPERATURE_BELOW),
+    mistaken("parameters.top-p-above", probes.TOP_P_ABOVE),
+    mistaken("parameters.top-p-below", probes.TOP_P_BELOW),
+    beside("parameters.bounds-never-5xx", *probes.OUT_OF_BOUNDS, find=never_5xx),
+)
+
+
+@check("parameters.max-tokens-cap-kept", when=of(probes.LONG_OVER_CAP), probes=(probes.LONG_OVER_CAP,))
+def max_tokens_cap_kept(exchange: Exchange) -> Iterator[Violation]:
+    """An answer has no more completion tokens than the model's limit, which is one below what was asked."""
+    cap = limit(exchange) - 1
+    if written(exchange) > cap:
+        yield Violation(
+            expected=f"at most {cap}",
+            found=str(written(exchange)),
+            where=ROOTS[exchange.profile] + "/usage/completion_tokens",
+        )
+    elif written(exchange) < cap and finish_reason(exchange) != "length":
+        raise Unobservable(f"the model stopped after {written(exchange)} tokens, before its limit of {cap}")
+
+
+@check("parameters.metadata-same-shape", when=of(probes.METADATA), probes=(probes.METADATA,), groups=beside_control)
+def metadata_same_shape(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+    """`metadata` does not change the members of the answer."""
+    found, usual = set(completion(exchange)), set(completion(control))
+    for name in sorted(found ^ usual):
+        wanted = "no such member" if name in found else "the member"
+        yield Violation(
+            expected=f"{wanted}, as without metadata", found=name, where=f"{ROOTS[exchange.profile]}/{name}"
+        )
 
 
 CHECKS: Final = listed(globals())

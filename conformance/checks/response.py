@@ -7,7 +7,7 @@ from conformance import clients
 from conformance.check import Check, Violation, check, listed, of, together
 from conformance.document import MISSING, NotJson, at, is_integer, is_number, parse, shown
 from conformance.exchange import Exchange
-from conformance.probes import parameters, plain
+from conformance.probes import plain
 from conformance.reading import (
     ROOTS,
     Inconclusive,
@@ -25,7 +25,7 @@ from conformance.reading import (
     whole,
 )
 
-ASKED: Final = (plain.GREETING, parameters.SHORT)
+ASKED: Final = (plain.GREETING, plain.DOCUMENTED)
 
 
 def _answered(exchange: Exchange) -> bool:
@@ -37,7 +37,7 @@ def _place(exchange: Exchange, pointer: str) -> str:
 
 
 def _member(requirement: str, pointer: str, expected: str, holds: Callable[[Any], bool]) -> Check:
-    """The completion has, at a pointer, a value of a kind; that there is an object to hold it is another requirement."""
+    """The completion has, at a pointer, a value of a kind; that an object holds it is a requirement of its own."""
     holder = pointer.rpartition("/")[0]
 
     def find(exchange: Exchange) -> Iterator[Violation]:
@@ -200,18 +200,26 @@ def content_is_text(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected="a string", found=shown(found), where=_place(exchange, "/choices/0/message/content"))
 
 
-@check("response.content-not-empty", when=of(plain.GREETING, plain.DOCUMENTED), probes=(plain.GREETING,))
+@check("response.content-not-empty", when=of(*ASKED), probes=ASKED)
 def content_not_empty(exchange: Exchange) -> Iterator[Violation]:
-    """A simple question is answered with some text."""
+    """What the model wrote is in the answer; that a model wrote nothing is its mood, and its end may be a token."""
     found = message(exchange).get("content")
     if not isinstance(found, str):
         raise Unobservable(f"content is {shown(found)}")
-    if not found:
-        reason = at(completion(exchange), "/choices/0/finish_reason")
-        if reason in ("length", "content_filter"):
-            raise Unobservable(f"the model was stopped before it said anything ({reason})")
-        yield Violation(expected="some text", found='""', where=_place(exchange, "/choices/0/message/content"))
+    if found:
+        return
+    _, written, _ = counts(at(completion(exchange), "/usage"))
+    if written <= MUTE or set(message(exchange)) - {"role", "content"}:
+        raise Unobservable(f"the model wrote nothing, or not in content ({written} tokens)")
+    yield Violation(
+        expected=f"the text of {written} completion tokens",
+        found='""',
+        where=_place(exchange, "/choices/0/message/content"),
+    )
 
+
+MUTE: Final = 2
+"""Tokens that a model spends on saying nothing: the end of its turn, and perhaps its beginning."""
 
 COUNTS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 

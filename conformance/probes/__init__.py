@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from conformance.probe import Probe
-from conformance.probes import failures, parameters, plain, stream, tools
+from conformance.probes import errors, failures, messages, multimodal, parameters, plain, stopping, stream, tools
 
 OPENING: Final = plain.GREETING
 """Sent first and alone: without an answer to it there is no run."""
 
 PROBES: Final[Mapping[str, Probe]] = {
-    probe.name: probe for module in (plain, parameters, stream, tools, failures) for probe in module.PROBES
+    probe.name: probe
+    for module in (plain, parameters, stopping, messages, multimodal, stream, tools, errors, failures)
+    for probe in module.PROBES
 }

@@ -1,21 +1,10 @@
 """The page's section "Request parameters": each member accepted in its forms, refused in a wrong one."""
 
-from conformance.probe import MODEL, Probe, Step
+from conformance.probe import ABOVE_CAP
+from conformance.probes import plain
 
-SHORT = Probe(
-    name="parameters.none",
-    asks="A short question without any optional member but a token limit: the control of this section.",
-    steps=(
-        Step(
-            body={
-                "model": MODEL,
-                "messages": [{"role": "user", "content": "Reply with exactly: OK"}],
-                "max_tokens": 16,
-            }
-        ),
-    ),
-    quick=True,
-)
+SHORT = plain.GREETING
+"""The control of this section."""
 
 WEATHER_TOOL = {
     "type": "function",
@@ -42,13 +31,12 @@ CLOCK_TOOL = {
     },
 }
 
-NAMED_CHOICE = {"type": "function", "function": {"name": "get_weather"}}
+WEATHER = {"role": "user", "content": "What's the weather in Zürich?"}
+"""The page's question that calls for its tool."""
 
 TEMPERATURE_ZERO = SHORT.but("parameters.temperature-zero", "The lower end of temperature.", temperature=0.0)
-TEMPERATURE_MIDDLE = SHORT.but("parameters.temperature-middle", "A common temperature.", temperature=0.7)
 TEMPERATURE_TWO = SHORT.but("parameters.temperature-two", "The upper end of temperature.", temperature=2.0)
 TEMPERATURE_INTEGER = SHORT.but("parameters.temperature-integer", "A temperature without a point.", temperature=1)
-TOP_P_MIDDLE = SHORT.but("parameters.top-p-middle", "A top_p within its range.", top_p=0.5)
 TOP_P_ONE = SHORT.but("parameters.top-p-one", "The upper end of top_p.", top_p=1.0)
 STOP_STRING = SHORT.but("parameters.stop-string", "A stop sequence as a string.", stop="END")
 STOP_ARRAY = SHORT.but("parameters.stop-array", "Two stop sequences as an array.", stop=["END", "FIN"])
@@ -60,12 +48,26 @@ TOOLS = SHORT.but(
     "parameters.tools", "The page's tool, with a question that does not call for it.", tools=[WEATHER_TOOL]
 )
 CHOICE_AUTO = TOOLS.but("parameters.tool-choice-auto", "The choice left to the model.", tool_choice="auto")
-CHOICE_NONE = TOOLS.but("parameters.tool-choice-none", "No tool wanted.", tool_choice="none")
+CHOICE_NONE = TOOLS.but(
+    "parameters.tool-choice-none",
+    "A question that calls for the tool, and no tool wanted.",
+    messages=[WEATHER],
+    tool_choice="none",
+    max_tokens=48,
+)
 CHOICE_REQUIRED = TOOLS.but(
-    "parameters.tool-choice-required", "Some tool wanted.", tool_choice="required", max_tokens=96
+    "parameters.tool-choice-required",
+    "A question that calls for no tool, and some tool wanted.",
+    tool_choice="required",
+    max_tokens=160,
 )
 CHOICE_NAMED = TOOLS.but(
-    "parameters.tool-choice-named", "One tool wanted by name.", tool_choice=NAMED_CHOICE, max_tokens=96
+    "parameters.tool-choice-named",
+    "A question about the weather, two tools, and the clock wanted by name.",
+    messages=[WEATHER],
+    tools=[WEATHER_TOOL, CLOCK_TOOL],
+    tool_choice={"type": "function", "function": {"name": "get_time"}},
+    max_tokens=96,
 )
 ALL_TOGETHER = TOOLS.but(
     "parameters.all-together",
@@ -98,12 +100,35 @@ TOOLS_STRING = SHORT.but("parameters.tools-string", "A tools that is a string.",
 CHOICE_NUMBER = SHORT.but("parameters.tool-choice-number", "A tool_choice that is a number.", tool_choice=7)
 METADATA_STRING = SHORT.but("parameters.metadata-string", "A metadata that is a string.", metadata="conformance")
 
+MAX_TOKENS_ZERO = SHORT.but("parameters.max-tokens-zero", "A max_tokens of 0.", max_tokens=0)
+MAX_TOKENS_NEGATIVE = SHORT.but("parameters.max-tokens-negative", "A max_tokens below 0.", max_tokens=-1)
+MAX_TOKENS_FRACTION = SHORT.but("parameters.max-tokens-fraction", "A max_tokens of one and a half.", max_tokens=1.5)
+TEMPERATURE_ABOVE = SHORT.but("parameters.temperature-above", "A temperature above its range.", temperature=2.1)
+TEMPERATURE_BELOW = SHORT.but("parameters.temperature-below", "A temperature below its range.", temperature=-0.1)
+TOP_P_ZERO = SHORT.but("parameters.top-p-zero", "The lower end of top_p.", top_p=0.0)
+TOP_P_ABOVE = SHORT.but("parameters.top-p-above", "A top_p above its range.", top_p=1.1)
+TOP_P_BELOW = SHORT.but("parameters.top-p-below", "A top_p below its range.", top_p=-0.1)
+OVER_CAP = SHORT.but("parameters.over-cap", "A max_tokens above the model's limit.", max_tokens=ABOVE_CAP)
+LONG_OVER_CAP = OVER_CAP.but(
+    "parameters.long-over-cap",
+    "An answer longer than the model's limit, with a max_tokens above it.",
+    messages=[{"role": "user", "content": "Count from 1 to 2000, separated by commas."}],
+)
+
+OUT_OF_BOUNDS = (
+    MAX_TOKENS_ZERO,
+    MAX_TOKENS_NEGATIVE,
+    MAX_TOKENS_FRACTION,
+    TEMPERATURE_ABOVE,
+    TEMPERATURE_BELOW,
+    TOP_P_ABOVE,
+    TOP_P_BELOW,
+)
+
 ACCEPTED = (
     TEMPERATURE_ZERO,
-    TEMPERATURE_MIDDLE,
     TEMPERATURE_TWO,
     TEMPERATURE_INTEGER,
-    TOP_P_MIDDLE,
     TOP_P_ONE,
     STOP_STRING,
     STOP_ARRAY,
@@ -130,4 +155,13 @@ MALFORMED = (
     METADATA_STRING,
 )
 
-PROBES = (SHORT, *ACCEPTED, *WITH_TOOLS, *MALFORMED, UNKNOWN_MODEL)
+PROBES = (
+    *ACCEPTED,
+    *WITH_TOOLS,
+    *MALFORMED,
+    UNKNOWN_MODEL,
+    TOP_P_ZERO,
+    *OUT_OF_BOUNDS,
+    OVER_CAP,
+    LONG_OVER_CAP,
+)

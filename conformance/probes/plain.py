@@ -42,11 +42,7 @@ ESCAPED = RAW_UTF8.sent(
 END_MARKER = GREETING.but(
     "plain.end-marker",
     "A model asked to write the end marker of streams, here in one JSON answer.",
-    messages=[{"role": "user", "content": "Reply with exactly: data: [DONE] is the last line"}],
-)
-
-NO_ACCEPT = GREETING.sent(
-    "plain.no-accept", "The plain question without an Accept header.", headers=(("Accept", None),)
+    messages=[{"role": "user", "content": "Reply with exactly:\nfirst lantern\n\ndata: [DONE]\n\nlast lantern"}],
 )
 
 NO_KEY = GREETING.sent("auth.no-key", "The plain question without an Authorization header.", quick=True, auth=Auth.NONE)
@@ -71,7 +67,6 @@ PROBES = (
     RAW_UTF8,
     ESCAPED,
     END_MARKER,
-    NO_ACCEPT,
     NO_KEY,
     WRONG_KEY,
     BARE_KEY,

@@ -18,15 +18,7 @@ MULTILINGUAL = plain.RAW_UTF8.but("stream.multilingual", "The same characters, s
 
 END_MARKER = plain.END_MARKER.but("stream.end-marker", "The same, streamed.", stream=True)
 
-LINES = GREETING.but(
-    "stream.lines",
-    "An answer of several lines.",
-    messages=[{"role": "user", "content": "Reply with exactly:\none\n\ntwo\n\ndata: three"}],
-)
-
-LIMITED = plain.LIMITED.but("stream.limited", "The long count with room for 24 tokens, streamed.", stream=True)
-
-CUT_SHORT = LIMITED.but("stream.cut-short", "The same count, streamed with room for 3 tokens.", max_tokens=3)
+CUT_SHORT = COUNTING.but("stream.cut-short", "The same count, with room for 3 tokens.", max_tokens=3)
 
 WRONG_KEY = GREETING.sent("stream.wrong-key", "A stream asked for with a key that nobody issued.", auth=Auth.WRONG)
 
@@ -35,13 +27,13 @@ NO_MESSAGES = GREETING.but("stream.no-messages", "A stream asked for without mes
 TOOL_CALL = GREETING.but(
     "stream.tool-call",
     "A forced tool call, streamed.",
-    messages=[{"role": "user", "content": "What's the weather in Zürich?"}],
+    messages=[parameters.WEATHER],
     tools=[parameters.WEATHER_TOOL],
     tool_choice="required",
     max_tokens=96,
 )
 
-TALKS = (GREETING, NO_ACCEPT, COUNTING, MULTILINGUAL, END_MARKER, LINES, LIMITED, CUT_SHORT)
+TALKS = (GREETING, NO_ACCEPT, COUNTING, MULTILINGUAL, END_MARKER, CUT_SHORT)
 """Streams of text that any model can give."""
 
 PROBES = (*TALKS, WRONG_KEY, NO_MESSAGES, TOOL_CALL)

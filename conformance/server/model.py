@@ -142,10 +142,10 @@ def _words(request: ChatRequest, prompt: str) -> str:
     messages = request.messages
     answers: Sequence[Callable[[], str | None]] = (
         lambda: _results(messages),
+        lambda: _recalled(prompt, messages),
         lambda: _verbatim(prompt),
         lambda: _perceived(messages[-1]),
         lambda: _count(prompt),
-        lambda: _recalled(prompt, messages),
         lambda: _french(prompt, messages),
         lambda: _capital(prompt),
         lambda: _sum(prompt),

@@ -1,0 +1,82 @@
+"""The page's section "Multimodal content"."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from conformance.check import Check, Violation, check, listed, of, side_by_side
+from conformance.checks.errors import mistaken
+from conformance.checks.request import accepted, busy, served
+from conformance.document import shown
+from conformance.exchange import Exchange
+from conformance.probe import Probe
+from conformance.probes import multimodal as probes
+from conformance.reading import Inconclusive, Unobservable, answer, text
+
+COLOURS: Final = ("red", "green", "blue", "yellow", "orange", "purple", "black", "white", "pink", "brown", "gray")
+
+
+def either(requirement: str, *forms: Probe) -> Check:
+    """At least one of several forms that the page leaves open is served."""
+
+    def find(*exchanges: Exchange) -> Iterator[Violation]:
+        if any(served(exchange) for exchange in exchanges):
+            return
+        if any(busy(exchange) for exchange in exchanges) or len(exchanges) < len(forms):
+            raise Unobservable("not every form was answered: " + "; ".join(answer(exchange) for exchange in exchanges))
+        for exchange in exchanges:
+            yield Violation(
+                expected="HTTP 200 for one of the forms", found=answer(exchange), where="status", on=exchange.id
+            )
+
+    return check(requirement, when=of(*forms), probes=forms, groups=side_by_side)(find)
+
+
+ACCEPTED: Final = (
+    either("multimodal.image-url", probes.IMAGE_DATA_URL, probes.IMAGE_HTTPS),
+    either("multimodal.text-part", probes.IMAGE_DATA_URL, probes.IMAGE_NESTED, probes.IMAGE_FLAT),
+    accepted("multimodal.detail-auto", probes.DETAIL_AUTO),
+    accepted("multimodal.detail-low", probes.DETAIL_LOW),
+    accepted("multimodal.detail-high", probes.DETAIL_HIGH),
+    mistaken("multimodal.detail-known", probes.DETAIL_UNKNOWN),
+    either("multimodal.image-base64", probes.IMAGE_NESTED, probes.IMAGE_FLAT),
+    accepted("multimodal.image-base64-large", probes.LARGE),
+    either("multimodal.audio-base64", probes.AUDIO_NESTED, probes.AUDIO_FLAT),
+    either("multimodal.audio-url", probes.AUDIO_URL_NESTED, probes.AUDIO_URL_FLAT),
+)
+
+
+def _named(exchange: Exchange) -> str:
+    """The one colour that an answer names; empty where it names none or several."""
+    said = text(exchange).lower()
+    found = [colour for colour in COLOURS if colour in said]
+    return found[0] if len(found) == 1 else ""
+
+
+@check("multimodal.image-seen", when=of(*probes.IMAGES), probes=probes.IMAGES)
+def image_seen(exchange: Exchange) -> Iterator[Violation]:
+    """The colour of an image of one colour is named."""
+    colour = _named(exchange)
+    if not colour:
+        raise Unobservable(f"the model named no colour: {shown(text(exchange))}")
+    if colour != probes.COLOUR:
+        yield Violation(expected=probes.COLOUR, found=shown(text(exchange)))
+
+
+@check("multimodal.image-forms-agree", when=of(*probes.IMAGES), probes=probes.IMAGES, groups=side_by_side)
+def image_forms_agree(*exchanges: Exchange) -> Iterator[Violation]:
+    """The same image sent in either form brings the same colour."""
+    named: dict[str, Exchange] = {}
+    for exchange in exchanges:
+        try:
+            if colour := _named(exchange):
+                named.setdefault(colour, exchange)
+        except (Unobservable, Inconclusive):
+            continue
+    if not named:
+        raise Unobservable("the model named no colour")
+    (first, kept), *others = named.items()
+    for colour, exchange in others:
+        yield Violation(expected=f"{first}, as in {kept.id}", found=colour, on=exchange.id)
+
+
+CHECKS: Final = listed(globals())

@@ -1,0 +1,297 @@
+"""What error answers hold: page section "SSE event types" for `{code, message}`, else the vendor's page on errors."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from conformance.check import Check, Violation, check, listed, of
+from conformance.checks.errors import beside, enveloped, mistaken, never_5xx
+from conformance.checks.framing import streaming
+from conformance.document import MISSING, at, is_number, shown
+from conformance.exchange import Exchange
+from conformance.probe import Probe
+from conformance.probes import errors as probes
+from conformance.probes import failures, parameters, plain, stream
+from conformance.reading import (
+    Unobservable,
+    answer,
+    body,
+    completion,
+    error_code,
+    error_document,
+    head,
+    media_type,
+    refused,
+    succeeded,
+    unstreamed,
+    whole,
+)
+
+TRACES: Final = re.compile(
+    rb"Traceback \(most recent call last\)"
+    rb'|File "[^"\n]{1,200}\.py", line \d'
+    rb"|\bat [\w.$<>]{1,100}\([\w.]{1,60}\.(?:java|kt|scala|js|ts):\d"
+    rb"|\bat (?:async )?[\w.<>]{0,80} ?\(?(?:file://)?/[\w/.@-]{1,200}\.[mc]?[jt]s:\d"
+    rb"|goroutine \d+ \[|panic: |/(?:usr|home|opt|app|srv|root)/[\w./-]{1,200}\.(?:py|go|rs|rb|js|ts)\b"
+)
+"""What a stack trace of Python, Java, JavaScript or Go looks like, and paths of source files."""
+MASK: Final = re.compile(rb"\*{12,}")
+"""What the transport leaves of a key that the target sent back; no key is shorter."""
+
+_SAMPLES: Final = (parameters.NO_MESSAGES, plain.NO_KEY, parameters.UNKNOWN_MODEL)
+
+
+def _is_error(exchange: Exchange) -> bool:
+    return exchange.response is not None and exchange.response.status >= 400
+
+
+def _each_error(requirement: str, find: Callable[[Exchange, Any], Iterator[Violation]], *extra: Probe) -> Check:
+    """Something holds of every error answer that is JSON; that it is JSON is a requirement of its own."""
+
+    def every(exchange: Exchange) -> Iterator[Violation]:
+        document = error_document(exchange)
+        if document is MISSING:
+            raise Unobservable("the error answer is not JSON")
+        yield from find(exchange, document)
+
+    return check(requirement, when=_is_error, probes=(*_SAMPLES, *extra))(every)
+
+
+def _request_id(exchange: Exchange, document: Any) -> Iterator[Violation]:
+    found = at(document, "/meta/request_id")
+    if error_code(exchange) == "RATE_LIMITED" and at(document, "/meta") is MISSING:
+        return
+    if not isinstance(found, str) or not found:
+        yield Violation(expected="a non-empty string", found=shown(found), where="/meta/request_id")
+
+
+def _code_form(_exchange: Exchange, document: Any) -> Iterator[Violation]:
+    found = at(document, "/error/code")
+    if isinstance(found, str) and not re.fullmatch(r"[A-Z][A-Z0-9_]*", found):
+        yield Violation(expected="upper snake case", found=shown(found), where="/error/code")
+
+
+def _details_form(_exchange: Exchange, document: Any) -> Iterator[Violation]:
+    found = at(document, "/error/details")
+    if found is MISSING or found is None:
+        return
+    rows = found if isinstance(found, list) else [found]
+    for row in rows:
+        if not all(isinstance(at(row, f"/{name}"), str) for name in ("field", "message")) or row is found:
+            yield Violation(
+                expected="an array of objects with field and message", found=shown(found), where="/error/details"
+            )
+            return
+
+
+def _retry_after_form(_exchange: Exchange, document: Any) -> Iterator[Violation]:
+    found = at(document, "/error/retry_after")
+    if found is not MISSING and found is not None and not (is_number(found) and found >= 0):
+        yield Violation(expected="a number of seconds", found=shown(found), where="/error/retry_after")
+
+
+EACH: Final = (
+    _each_error("errors.request-id", _request_id),
+    _each_error("errors.code-form", _code_form),
+    _each_error("errors.details-form", _details_form),
+    _each_error("errors.retry-after-form", _retry_after_form, failures.RATE_LIMITED),
+)
+
+
+@check("errors.json", when=_is_error, probes=_SAMPLES)
+def json(exchange: Exchange) -> Iterator[Violation]:
+    """The body of an error answer is JSON, and its media type says so."""
+    if not whole(exchange) and exchange.request.method == "HEAD":
+        raise Unobservable("an answer to HEAD has no body")
+    if error_document(exchange) is MISSING:
+        start = body(exchange)[:60].decode("utf-8", "replace")
+        yield Violation(expected="a JSON body", found=shown(start))
+    elif media_type(exchange) not in ("application/json", "application/problem+json"):
+        yield Violation(
+            expected="application/json", found=media_type(exchange) or "no media type", where="header content-type"
+        )
+
+
+_MEMBERS: Final = {
+    parameters.NO_MESSAGES.name: "messages",
+    parameters.NO_MODEL.name: "model",
+    parameters.MAX_TOKENS_OBJECT.name: "max_tokens",
+    parameters.TEMPERATURE_ARRAY.name: "temperature",
+    parameters.STREAM_OBJECT.name: "stream",
+}
+_NAMED: Final = tuple(probe for probe in parameters.MALFORMED if probe.name in _MEMBERS)
+
+
+def _names_the_field(exchange: Exchange) -> Iterator[Violation]:
+    details = at(error_document(exchange), "/error/details")
+    if not isinstance(details, list) or not details:
+        raise Unobservable("the error has no details")
+    fields = [found for row in details if isinstance(found := at(row, "/field"), str)]
+    if not any(_MEMBERS[exchange.probe] in field for field in fields):
+        yield Violation(expected=_MEMBERS[exchange.probe], found=shown(fields), where="/error/details")
+
+
+@check(
+    "errors.no-trace", when=lambda exchange: exchange.response is not None, probes=(*_SAMPLES, probes.MALFORMED_JSON)
+)
+def no_trace(exchange: Exchange) -> Iterator[Violation]:
+    """No error answer shows a stack trace, a file's path or a line of source."""
+    refused(exchange)
+    if found := TRACES.search(body(exchange)):
+        shown_ = found.group()[:100].decode("utf-8", "backslashreplace")
+        yield Violation(
+            expected="words for a client", found=shown(shown_), where=f"bytes {found.start()}-{found.end()}"
+        )
+
+
+@check("errors.no-key", when=lambda _: True, probes=(plain.GREETING, *_SAMPLES, plain.BARE_KEY))
+def no_key(exchange: Exchange) -> Iterator[Violation]:
+    """No answer shows the key that was sent; the evidence holds asterisks in its place."""
+    response = head(exchange)
+    for name, value in response.headers:
+        if MASK.search(value.encode("utf-8")):
+            yield Violation(expected="no key", found=f"the key in {name}", where=f"header {name.lower()}")
+    if (found := MASK.search(body(exchange))) and not MASK.search(exchange.request.body):
+        yield Violation(expected="no key", found="the key", where=f"bytes {found.start()}-{found.end()}")
+
+
+def _plain_mistake(exchange: Exchange) -> Iterator[Violation]:
+    if head(exchange).status not in (400, 422):
+        yield Violation(expected="HTTP 400 or 422", found=answer(exchange), where="status")
+
+
+def _not_allowed(exchange: Exchange) -> Iterator[Violation]:
+    if head(exchange).status != 405:
+        yield Violation(expected="HTTP 405", found=answer(exchange), where="status")
+
+
+def _not_found(exchange: Exchange) -> Iterator[Violation]:
+    if head(exchange).status != 404:
+        yield Violation(expected="HTTP 404", found=answer(exchange), where="status")
+
+
+FORM: Final = (
+    beside("errors.details-name-the-field", *_NAMED, find=_names_the_field),
+    beside("errors.malformed-json", probes.MALFORMED_JSON, find=_plain_mistake),
+    enveloped("errors.malformed-json-enveloped", probes.MALFORMED_JSON),
+    mistaken("errors.not-an-object", probes.JSON_ARRAY),
+    mistaken("errors.empty-body", probes.EMPTY_BODY),
+    beside("errors.wrong-method", probes.WRONG_METHOD, find=_not_allowed),
+    beside("errors.wrong-path", probes.WRONG_PATH, find=_not_found),
+    beside("errors.wrong-media-type", probes.PLAIN_TEXT, find=never_5xx),
+    beside("errors.unknown-member", probes.UNKNOWN_MEMBER, find=never_5xx),
+)
+
+
+# Failures that only the operator can bring about.
+
+
+def _failure(requirement: str, probe: Probe, status: int, code: str) -> Check:
+    """A failure brought about by a trigger has its documented status and code."""
+
+    def find(exchange: Exchange) -> Iterator[Violation]:
+        if head(exchange).status < 400:
+            raise Unobservable(f"the trigger brought no failure: {answer(exchange)}")
+        if head(exchange).status != status:
+            yield Violation(expected=f"HTTP {status}", found=answer(exchange), where="status")
+        if (found := at(error_document(exchange), "/error/code")) != code:
+            yield Violation(expected=code, found=shown(found), where="/error/code")
+
+    return check(requirement, when=of(probe), probes=(probe,))(find)
+
+
+FAILURES: Final = (
+    _failure("errors.backend-error-code", failures.BACKEND_ERROR, 502, "BACKEND_ERROR"),
+    _failure("errors.backend-timeout-code", failures.BACKEND_TIMEOUT, 504, "BACKEND_TIMEOUT"),
+    _failure("errors.rate-limited-code", failures.RATE_LIMITED, 429, "RATE_LIMITED"),
+    _failure("errors.backend-rate-limited-code", failures.BACKEND_RATE_LIMITED, 429, "BACKEND_RATE_LIMITED"),
+    _failure("errors.model-unavailable-code", failures.MODEL_UNAVAILABLE, 503, "MODEL_UNAVAILABLE"),
+    _failure("errors.model-access-denied-code", failures.MODEL_ACCESS_DENIED, 403, "MODEL_ACCESS_DENIED"),
+)
+
+
+def _wait(exchange: Exchange) -> Any:
+    """What an error says of waiting, in its body."""
+    refused(exchange)
+    return at(error_document(exchange), "/error/retry_after")
+
+
+@check("errors.rate-limited-retry-after", when=of(failures.RATE_LIMITED), probes=(failures.RATE_LIMITED,))
+def rate_limited_retry_after(exchange: Exchange) -> Iterator[Violation]:
+    """A RATE_LIMITED answer holds `retry_after` and the header Retry-After."""
+    if not is_number(_wait(exchange)):
+        yield Violation(expected="a number of seconds", found=shown(_wait(exchange)), where="/error/retry_after")
+    if head(exchange).header("retry-after") is None:
+        yield Violation(expected="a header Retry-After", found="none", where="header retry-after")
+
+
+@check("errors.rate-limited-retry-after-agree", when=of(failures.RATE_LIMITED), probes=(failures.RATE_LIMITED,))
+def rate_limited_retry_after_agree(exchange: Exchange) -> Iterator[Violation]:
+    """`retry_after` and Retry-After agree within a second."""
+    wait, said = _wait(exchange), head(exchange).header("retry-after")
+    if not is_number(wait) or said is None or not (said.isascii() and said.isdigit() and len(said) < 10):
+        raise Unobservable("there are not both a retry_after and a Retry-After in seconds")
+    if abs(wait - int(said)) > 1:
+        yield Violation(expected=f"about {shown(wait)}, as in the body", found=said, where="header retry-after")
+
+
+@check(
+    "errors.backend-rate-limited-retry-after",
+    when=of(failures.BACKEND_RATE_LIMITED),
+    probes=(failures.BACKEND_RATE_LIMITED,),
+)
+def backend_rate_limited_retry_after(exchange: Exchange) -> Iterator[Violation]:
+    """A BACKEND_RATE_LIMITED answer holds `retry_after`."""
+    if not is_number(_wait(exchange)):
+        yield Violation(expected="a number of seconds", found=shown(_wait(exchange)), where="/error/retry_after")
+
+
+@check("errors.failures-enveloped", when=of(*failures.REFUSALS), probes=(failures.BACKEND_ERROR,))
+def failures_enveloped(exchange: Exchange) -> Iterator[Violation]:
+    """A failure brought about by a trigger is answered with the JSON error envelope."""
+    document = error_document(exchange)
+    for pointer, right in (
+        ("/status", lambda v: v == "error"),
+        ("/error/code", _is_text),
+        ("/error/message", _is_text),
+    ):
+        if not right(found := at(document, pointer)):
+            yield Violation(expected="the JSON error envelope", found=shown(found), where=pointer)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+# Headers.
+
+
+@check("errors.request-id-header", when=unstreamed, probes=(plain.GREETING, parameters.NO_MESSAGES))
+def request_id_header(exchange: Exchange) -> Iterator[Violation]:
+    """The request id of the body stands in some response header too."""
+    if head(exchange).status < 400:
+        found = at(completion(exchange), "/_meta/request_id")
+    else:
+        found = at(error_document(exchange), "/meta/request_id")
+    if not _is_text(found):
+        raise Unobservable("the body has no request id")
+    if found not in [value for _, value in head(exchange).headers]:
+        yield Violation(expected=f"a header with the value {shown(found)}", found="none")
+
+
+RATE_HEADERS: Final = tuple(f"X-Scaigrid-Ratelimit-{name}" for name in ("Limit", "Remaining", "Reset"))
+
+
+@check(
+    "errors.rate-limit-headers",
+    when=lambda exchange: unstreamed(exchange) or streaming(exchange),
+    probes=(plain.GREETING, stream.GREETING),
+)
+def rate_limit_headers(exchange: Exchange) -> Iterator[Violation]:
+    """Successful answers carry the three rate limit headers."""
+    missing = [name for name in RATE_HEADERS if succeeded(exchange).header(name) is None]
+    if missing:
+        yield Violation(expected=", ".join(missing), found="no such header", where=f"header {missing[0].lower()}")
+
+
+CHECKS: Final = listed(globals())
