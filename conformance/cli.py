@@ -109,7 +109,7 @@ def _described(url: str | None, options: dict[str, Any]) -> Target | None:
     """The target that the options and the target file describe; None for the embedded one."""
     file: Path | None = options["config"]
     if file is None and url is None:
-        for name in ("model", "api_key_env"):
+        for name in ("model", "api_key_env", "profile"):
             if options[name] is not None:
                 raise BadInput(
                     f"--{name.replace('_', '-')} goes with a URL or --config; without them the run is embedded"
@@ -132,7 +132,7 @@ def _target(url: str | None, options: dict[str, Any]) -> Iterator[tuple[Target, 
     from conformance.embedded import embedded_target  # noqa: PLC0415  # a server only where one is wanted
 
     key = "sgk_" + secrets.token_hex(20)
-    with embedded_target(limits=_limits(Limits(), options), key=key, profile=options["profile"] or "native") as target:
+    with embedded_target(limits=_limits(Limits(), options), key=key) as target:
         yield target, key
 
 

@@ -14,7 +14,7 @@ MODEL: Final = "reference/mini"
 
 
 @contextmanager
-def embedded_target(*, limits: Limits, key: str, profile: str = "native") -> Iterator[Target]:
+def embedded_target(*, limits: Limits, key: str) -> Iterator[Target]:
     """The reference server as a target, for as long as the block runs.
 
     Raises:
@@ -26,7 +26,6 @@ def embedded_target(*, limits: Limits, key: str, profile: str = "native") -> Ite
         yield checked(
             Target(
                 url=url,
-                profile=profile,
                 model=MODEL,
                 max_output_tokens=512,
                 capabilities={"tools": True, "vision": True, "audio": True},

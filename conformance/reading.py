@@ -51,10 +51,7 @@ def _remembered(reading: Callable[[Exchange], _T]) -> Callable[[Exchange], _T]:
     return remembered
 
 
-# What was asked.
-
-
-# Every check asks this of every exchange of the run before the next check does, so a whole run is remembered.
+# What was asked. Every check wants to know it of every exchange before the next check does, so a whole run is kept.
 
 
 @lru_cache(maxsize=1024)
@@ -140,6 +137,8 @@ def body(exchange: Exchange) -> bytes:
         raise Unobservable(f"the body is not the {coding} that its header names: {error}") from None
     if inflate.unconsumed_tail:
         raise Inconclusive(f"the body grows beyond {_LARGEST_INFLATED} bytes when its {coding} is undone")
+    if inflate.unused_data:
+        raise Unobservable(f"the body goes on after the end of its {coding}")
     return data
 
 
@@ -300,7 +299,7 @@ class Stream:
     events: tuple[sse.Event, ...]
     """All events, `[DONE]` included, in wire order; those that lack their blank line too."""
     chunks: tuple[Chunk, ...]
-    """Unnamed events that hold a JSON text, in wire order."""
+    """Unnamed events that hold a JSON text, in wire order; what follows `[DONE]` is no part of the answer."""
     errors: tuple[Chunk, ...]
     """Events named `error`; the payload is `MISSING` where it is not JSON."""
     done: tuple[sse.Event, ...]
@@ -341,13 +340,19 @@ def stream(exchange: Exchange) -> Stream:
         raise Unobservable(f"answered with {media_type(exchange) or 'no media type'}, not with an event stream")
     frames = sse.decode(body(exchange))
     pairs = [(frame, event) for frame in frames for event in _forgiven(frame)]
+    done = tuple(event for _, event in pairs if event.type == "message" and event.data.strip() == "[DONE]")
+    end = done[0].span[0] if done else len(body(exchange))
     read = [Chunk(payload=_payload(event.data), event=event, frame=frame) for frame, event in pairs]
     return Stream(
         frames=frames,
         events=tuple(event for _, event in pairs),
-        chunks=tuple(chunk for chunk in read if chunk.event.type == "message" and chunk.payload is not MISSING),
+        chunks=tuple(
+            chunk
+            for chunk in read
+            if chunk.event.type == "message" and chunk.payload is not MISSING and chunk.event.span[0] < end
+        ),
         errors=tuple(chunk for chunk in read if chunk.event.type == "error"),
-        done=tuple(event for _, event in pairs if event.type == "message" and event.data.strip() == "[DONE]"),
+        done=done,
         cut="" if exchange.ended is Ending.COMPLETE else exchange.ended.value,
     )
 

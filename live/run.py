@@ -6,7 +6,10 @@ requirement inconclusive, and that is no failure here. It is 1 otherwise, 2 when
 130 when it was interrupted.
 """
 
+# ruff: noqa: INP001, T201  # scripts: they stand alone and speak to a terminal
+
 import argparse
+import gzip
 import json
 import os
 import secrets
@@ -30,7 +33,7 @@ BACKEND_MODEL: Final = "smollm2-135m"
 SLUG: Final = "reference/upstream"
 STARTING: Final = 60.0  # seconds for a server to be ready; the weights load in one
 ENDING: Final = 10.0  # seconds for a process to end after it was told to
-LONGEST: Final = 900.0  # seconds for the whole run, which takes about one tenth of it
+LONGEST: Final = 900.0  # seconds for the whole run, which needs about 20 when the machine is idle
 SETTLED: Final = (0, 4)  # exit codes: conformant, and incomplete because the model would not
 TARGET: Final = """\
 [target]
@@ -48,6 +51,10 @@ class NotStarted(Exception):
     """A server ended, or was not ready in time; the message holds the last it said."""
 
 
+class KeyTold(Exception):
+    """A file of the run holds a key."""
+
+
 def free_port() -> int:
     """A loopback port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -56,9 +63,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(
-    command: Sequence[str | Path], *, log: Path | None = None, **variables: str
-) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: Sequence[str], *, log: Path | None = None, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process of its own group, ended when the block is left, however that is."""
     told = log.open("wb") if log else None
     try:
@@ -80,12 +85,16 @@ def running(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Tell a process to end, and kill it where it does not."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(ENDING)
-        except subprocess.TimeoutExpired:
+    """Tell a process to end, and kill it where it does not, or where we are told once more to stop."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(ENDING)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        if process.poll() is None:
             process.kill()
             process.wait()
 
@@ -114,6 +123,7 @@ def observe(output: Path) -> int:
 
     Raises:
         NotStarted: a server was not ready.
+        KeyTold: a file of the run holds a key.
         subprocess.TimeoutExpired: the suite took longer than `LONGEST`.
     """
     backend_key, gateway_key = (f"{name}_{secrets.token_hex(20)}" for name in ("sk", "sgk"))
@@ -122,7 +132,7 @@ def observe(output: Path) -> int:
     with tempfile.TemporaryDirectory() as directory:
         backend_log, gateway_log, config = (Path(directory) / name for name in ("backend", "gateway", "target.toml"))
         config.write_text(TARGET.format(port=gateway_port, slug=SLUG), "utf-8")
-        backend = [sys.executable, HERE / "llama_cpp.py", "--port", str(backend_port)]
+        backend = [sys.executable, str(HERE / "llama_cpp.py"), "--port", str(backend_port)]
         gateway = [*suite, "serve", "--port", str(gateway_port), "--api-key-env", "LIVE_GATEWAY_KEY"]
         gateway += ["--upstream", f"http://127.0.0.1:{backend_port}", "--upstream-model", BACKEND_MODEL]
         gateway += ["--upstream-key-env", "LIVE_BACKEND_KEY"]
@@ -133,8 +143,23 @@ def observe(output: Path) -> int:
         ):
             await_ready(f"http://127.0.0.1:{backend_port}/health", model, backend_log)
             await_ready(f"http://127.0.0.1:{gateway_port}/health", server, gateway_log)
-            with running([*suite, "run", "--config", config, "--output", output], LIVE_GATEWAY_KEY=gateway_key) as run:
-                return run.wait(LONGEST)
+            asking = [*suite, "run", "--config", str(config), "--output", str(output)]
+            with running(asking, LIVE_GATEWAY_KEY=gateway_key) as run:
+                code = run.wait(LONGEST)
+    keep_secret(output, (backend_key, gateway_key))
+    return code
+
+
+def keep_secret(output: Path, keys: Sequence[str]) -> None:
+    """Make sure that no file of a run holds a key.
+
+    Raises:
+        KeyTold: one does.
+    """
+    for file in output.iterdir() if output.is_dir() else ():
+        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        if any(key.encode() in data for key in keys):
+            raise KeyTold(f"{file} holds a key")
 
 
 def findings(report: Mapping[str, Any]) -> Iterator[str]:
@@ -161,11 +186,14 @@ def main() -> int:
     try:
         code = observe(output)
     except KeyboardInterrupt:
-        print("live: interrupted; what was seen is in", output)
+        print("live: interrupted;", f"what was seen is in {output}" if output.is_dir() else "nothing was asked yet")
         return 130
     except NotStarted as reason:
         print("live:", reason)
         return 2
+    except KeyTold as reason:
+        print("live:", reason)
+        return 1
     except subprocess.TimeoutExpired:
         print(f"live: the run was ended after {LONGEST:.0f} s; what was seen is in {output}")
         return 1

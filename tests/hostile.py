@@ -93,6 +93,56 @@ async def _read(reader: asyncio.StreamReader) -> Seen:
     return replace(seen, body=await reader.readexactly(int(seen.header("Content-Length") or 0)))
 
 
+async def _meet(connection: socket.socket, server: Server, script: Script) -> None:
+    reader, writer = await asyncio.open_connection(sock=connection)
+    server.connections += 1
+    try:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(LONGEST):
+                # Numbered when it is whole: requests that arrive together must not share a number.
+                seen = replace(await _read(reader), number=len(server.seen) + 1)
+                server.seen.append(seen)
+                server.in_flight += 1
+                server.most_at_once = max(server.most_at_once, server.in_flight)
+                try:
+                    await script(seen, writer)
+                finally:
+                    server.in_flight -= 1
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def _serve(door: socket.socket, server: Server, script: Script, over: asyncio.Event) -> None:
+    # Not `asyncio.start_server`: closed while a connection is being accepted, it leaves that one open.
+    loop = asyncio.get_running_loop()
+    connections: list[socket.socket] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    def welcome() -> None:
+        try:
+            connection, _ = door.accept()
+        except BlockingIOError:  # the peer has gone again
+            return
+        connections.append(connection)
+        task = asyncio.create_task(_meet(connection, server, script))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    door.settimeout(0)
+    loop.add_reader(door, welcome)
+    await over.wait()
+    loop.remove_reader(door)
+    door.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    # A task that is cancelled before it begins closes nothing.
+    for connection in connections:
+        connection.close()
+
+
 @contextlib.contextmanager
 def serves(script: Script) -> Iterator[Server]:
     """A server that reads each request whole and then does what `script` says; what it leaves open is closed."""
@@ -101,43 +151,9 @@ def serves(script: Script) -> Iterator[Server]:
     loop = asyncio.new_event_loop()
     over = asyncio.Event()
 
-    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server.connections += 1
-        try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                async with asyncio.timeout(LONGEST):
-                    # Numbered when it is whole: requests that arrive together must not share a number.
-                    seen = replace(await _read(reader), number=len(server.seen) + 1)
-                    server.seen.append(seen)
-                    server.in_flight += 1
-                    server.most_at_once = max(server.most_at_once, server.in_flight)
-                    try:
-                        await script(seen, writer)
-                    finally:
-                        server.in_flight -= 1
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-    async def serve() -> None:
-        tasks: set[asyncio.Task[None]] = set()
-
-        def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(meet(reader, writer))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        listener = await asyncio.start_server(welcome, sock=door)
-        await over.wait()
-        listener.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve())
+            runner.run(_serve(door, server, script, over))
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -354,12 +370,7 @@ def throttles_then_answers(
 
 
 def answers_slowly(seconds: float) -> contextlib.AbstractContextManager[Server]:
-    async def script(_: Seen, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(seconds)
-        writer.write(GOOD)
-        await writer.drain()
-
-    return serves(script)
+    return sends(b"", GOOD, pause=seconds)
 
 
 def dies_later(after: int) -> contextlib.AbstractContextManager[Server]:
@@ -378,11 +389,9 @@ def starts_well_then_stalls() -> contextlib.AbstractContextManager[Server]:
     """A good answer first; then streams that begin and never end."""
 
     async def script(seen: Seen, writer: asyncio.StreamWriter) -> None:
-        if seen.number == 1:
-            writer.write(GOOD)
-            return
-        writer.write(CHUNKED + chunk(b"data: {}\n\n"))
+        writer.write(GOOD if seen.number == 1 else CHUNKED + chunk(b"data: {}\n\n"))
         await writer.drain()
-        await _stay()
+        if seen.number > 1:
+            await _stay()
 
     return serves(script)

@@ -128,12 +128,12 @@ def test_while_the_key_is_throttled_every_slot_holds(code: str | None, holds: bo
 
 
 def test_a_request_whose_turn_comes_while_the_key_is_throttled_waits_on() -> None:
-    records: list[Exchange] = []
+    watch = Watch()
     limits = replace(LIMITS, requests_per_minute=600)
     with hostile.throttles_then_answers(1, retry_after=0.5) as server:
-        ran(observe(many(2), target=at(server, limits=limits), key=KEY, record=records.append, opening="opening"))
+        ran(observe(many(2), target=at(server, limits=limits), key=KEY, record=watch.records.append, opening="opening"))
 
-    assert len(server.seen) == 4
+    assert len(server.seen) == len(watch.records) == 4
     assert server.seen[2].at - server.seen[1].at > 0.4
 
 

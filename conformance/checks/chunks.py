@@ -11,12 +11,27 @@ from conformance.checks.response import is_near, sums_up
 from conformance.document import MISSING, at, is_number, shown
 from conformance.exchange import Exchange
 from conformance.probes import stream as probes
-from conformance.reading import Chunk, Unobservable, asked, body, stream, streamed_text, text, undisturbed, whole
+from conformance.reading import (
+    Chunk,
+    Unobservable,
+    asked,
+    body,
+    finish_reason,
+    stream,
+    streamed_text,
+    text,
+    undisturbed,
+    whole,
+)
 
 SPREAD: Final = 0.1
 """The least part of a stream's time over which its text must arrive, when there is time to tell."""
 TELLING: Final = 0.5
 """Seconds of waiting below which a burst is no sign of buffering."""
+MOMENT: Final = 0.001
+"""Seconds within which chunks arrive together."""
+APART: Final = 0.25
+"""The part of the chunks that a buffer can at most let come at moments of their own."""
 
 
 def _each_chunk(requirement: str, expected: str, wrong: Callable[[Exchange, Any], str]) -> Check:
@@ -134,6 +149,8 @@ def text_accumulates(exchange: Exchange, control: Exchange) -> Iterator[Violatio
         return
     if not text(control):
         raise Unobservable("the model wrote no text, streamed or not")
+    if finish_reason(exchange) in ("length", "content_filter", "tool_calls"):
+        raise Unobservable(f"the model was stopped before it said anything ({finish_reason(exchange)})")
     yield Violation(expected=f"text, as without a stream: {shown(text(control))}", found="none in any delta.content")
 
 
@@ -160,24 +177,40 @@ def deltas_not_repeats(exchange: Exchange) -> Iterator[Violation]:
 
 @check("stream.text-intact", when=of(probes.MULTILINGUAL), probes=(probes.MULTILINGUAL,), groups=beside_control)
 def text_intact(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
-    """Characters of two, three and four bytes arrive whole in a stream, as they do in one JSON answer."""
+    """Characters of two, three and four bytes arrive whole in a stream, as they do in one JSON answer.
+
+    A model can write half a character by itself, so U+FFFD is the server's doing only in a text that is otherwise
+    the same, and not where the token limit cut it.
+    """
     plain, found = text(control), streamed_text(exchange)
+    if finish_reason(exchange) == "length":
+        found = found.rstrip("\ufffd")
     if "\ufffd" in found and "\ufffd" not in plain and not plain.isascii():
+        if _ascii_of(found) != _ascii_of(plain):
+            raise Unobservable("the model wrote something else in the stream, with U+FFFD in it")
         yield Violation(expected=shown(plain), found=f"{shown(found)}, with U+FFFD in it")
     elif found.isascii():
         raise Unobservable("the model wrote nothing beyond ASCII")
 
 
+def _ascii_of(written: str) -> str:
+    return "".join(character for character in written if character.isascii())
+
+
 @check("stream.done-in-text", when=of(probes.END_MARKER), probes=(probes.END_MARKER,), groups=beside_control)
 def done_in_text(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
-    """A model that writes [DONE] does not end the stream."""
+    """A model that writes [DONE] does not end the stream.
+
+    A text that ends anywhere but at the marker ended because the model wished so.
+    """
     plain, found = text(control), streamed_text(exchange)
     if "[DONE]" in found:
         return
     before, marker, _ = plain.partition("[DONE]")
     if not marker:
         raise Unobservable("the model did not write [DONE]")
-    if not before.startswith(found.rstrip()):
+    at_marker = plain.startswith(found.rstrip()) and len(found) >= len(before.rstrip())
+    if not found.strip() or not at_marker:
         raise Unobservable("the model wrote something else in the stream")
     yield Violation(expected=shown(plain), found=shown(found))
 
@@ -188,11 +221,14 @@ def not_in_one_burst(exchange: Exchange) -> Iterator[Violation]:
     written = _written(exchange)
     if len(written) < 8:
         raise Unobservable(f"the answer came in {len(written)} chunks, too few to tell")
-    first, last = (arrival(exchange, chunk.event.span[1]) for _, chunk in (written[0], written[-1]))
+    arrivals = [arrival(exchange, chunk.event.span[1]) for _, chunk in written]
+    first, last = arrivals[0], arrivals[-1]
     if last - first >= SPREAD * last:
         return
     if last < TELLING:
         raise Unobservable(f"the whole answer was there after {last:.2f} s, too soon to tell")
+    if len({round(moment / MOMENT) for moment in arrivals}) > len(written) * APART:
+        raise Unobservable(f"nothing for {first:.2f} s, then a chunk at a time: a slow start and a fast model, it seems")
     yield Violation(
         expected="text while it is being written",
         found=f"nothing for {first:.2f} s, then {len(written)} chunks within {last - first:.2f} s",

@@ -6,6 +6,7 @@ from typing import Any, Final
 from conformance.check import Violation, beside_control, check, listed, of
 from conformance.checks.framing import ASKED as STREAMS
 from conformance.checks.framing import streaming
+from conformance.checks.request import busy
 from conformance.checks.response import ASKED, counts
 from conformance.document import MISSING, at, is_integer, shown
 from conformance.exchange import Exchange
@@ -22,6 +23,7 @@ from conformance.reading import (
     legal,
     message,
     streamed_text,
+    text,
     undisturbed,
     unstreamed,
 )
@@ -100,8 +102,11 @@ def length(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
         raise Unobservable(f"with more room the model wrote {written(control)} tokens: nothing was cut off")
     if written(exchange) != most:
         raise Unobservable(f"{written(exchange)} tokens were written where {most} were allowed")
-    if finish_reason(exchange) != "length":
-        yield Violation(expected='"length"', found=shown(finish_reason(exchange)), where=_where(exchange))
+    if finish_reason(exchange) == "length":
+        return
+    if not text(control).startswith(text(exchange)):
+        raise Unobservable("with more room the model wrote something else: nothing shows a cut")
+    yield Violation(expected='"length"', found=shown(finish_reason(exchange)), where=_where(exchange))
 
 
 @check("finish.length-only-at-the-limit", when=_answered, probes=ASKED)
@@ -139,6 +144,8 @@ def tool_calls_means_calls(exchange: Exchange) -> Iterator[Violation]:
 @check("finish.content-filter", when=of(failures.CONTENT_FILTER), probes=(failures.CONTENT_FILTER,))
 def content_filter(exchange: Exchange) -> Iterator[Violation]:
     """An answer stopped by the safety filter is a 200 with the reason content_filter."""
+    if busy(exchange):
+        raise Unobservable(f"the target was busy: {answer(exchange)}")
     if head(exchange).status != 200:
         yield Violation(expected="HTTP 200", found=answer(exchange), where="status")
     elif finish_reason(exchange) != "content_filter":

@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from tests.miniatures.model import Miniature, faulty
-from tests.miniatures.wire import GONE, Change, answers, asking, on, put, refused, rewritten, with_body, with_header
+from tests.miniatures.wire import GONE, Change, answers, asking, on, put, rewritten, with_body, with_header
 from tests.miniatures.wire import with_json as json_at
 
 # What needs the text or the counts of an unstreamed answer, some of it as the control of a stream.
@@ -67,10 +67,12 @@ BODIES: Final = (
         "answers with a page of HTML and HTTP 200",
         on(answers, with_body(b"<html><body>Bad gateway</body></html>")),
         "response.is-json",
-        says="it begins \"<html><body>",
+        says='it begins "<html><body>',
         unseen=UNREAD,
     ),
-    faulty("answers with nothing", on(answers, with_body(b"")), "response.is-json", says="at character 0", unseen=UNREAD),
+    faulty(
+        "answers with nothing", on(answers, with_body(b"")), "response.is-json", says="at character 0", unseen=UNREAD
+    ),
     faulty(
         "ends its JSON with an end marker",
         on(answers, with_body(lambda body: body + b"\ndata: [DONE]\n\n")),
@@ -117,7 +119,11 @@ BODIES: Final = (
         unseen=UNREAD,
     ),
     faulty(
-        "wraps its answer in an array", on(answers, rewritten(_as_list)), *ENVELOPE, says="/: one JSON object", unseen=UNREAD
+        "wraps its answer in an array",
+        on(answers, rewritten(_as_list)),
+        *ENVELOPE,
+        says="/: one JSON object",
+        unseen=UNREAD,
     ),
     faulty(
         "says that its JSON is plain text",
@@ -177,7 +183,7 @@ MEMBERS: Final = (
         says='/status: "ok"; nothing',
     ),
     faulty("says success", on(answers, json_at("/status", "success")), "response.status-ok", says='"success"'),
-    faulty("says status true", on(answers, json_at("/status", True)), "response.status-ok", says="true"),
+    faulty("says status true", on(answers, json_at("/status", value=True)), "response.status-ok", says="true"),
     faulty(
         "answers without the envelope",
         on(answers, rewritten(lambda document: document["data"])),
@@ -223,9 +229,13 @@ MEMBERS: Final = (
     _member("copies the page's time", "/created", 1713888000, "response.created-in-seconds", says="; 1713888000"),
     _member("chooses nothing", "/choices", [], "response.choices", says="; []", unseen=UNREAD),
     _member("leaves out choices", "/choices", GONE, "response.choices", says="; nothing", unseen=UNREAD),
-    _member("gives one choice, not a list", "/choices", lambda old: old[0], "response.choices", says="; {", unseen=UNREAD),
+    _member(
+        "gives one choice, not a list", "/choices", lambda old: old[0], "response.choices", says="; {", unseen=UNREAD
+    ),
     _member("gives the choice null", "/choices", [None], "response.choices", says="; [null]", unseen=UNREAD),
-    _member("chooses twice", "/choices", lambda old: [*old, {**old[0], "index": 1}], "response.one-choice", says="2 el"),
+    _member(
+        "chooses twice", "/choices", lambda old: [*old, {**old[0], "index": 1}], "response.one-choice", says="2 el"
+    ),
     _member("counts choices from 1", "/choices/0/index", 1, "response.choice-index", says="0; 1"),
     _member("gives the index as text", "/choices/0/index", "0", "response.choice-index", says='0; "0"'),
     _member("gives no index", "/choices/0/index", GONE, "response.choice-index", says="nothing"),
@@ -300,7 +310,12 @@ COUNTS: Final = (
     _member("counts no tokens", "/usage", GONE, "response.usage", says="prompt_tokens, completion", unseen=UNCOUNTED),
     _member("gives null for usage", "/usage", None, "response.usage", says="; null", unseen=UNCOUNTED),
     _member(
-        "leaves out the total", "/usage/total_tokens", GONE, "response.usage", says="with total_tokens", unseen=UNCOUNTED
+        "leaves out the total",
+        "/usage/total_tokens",
+        GONE,
+        "response.usage",
+        says="with total_tokens",
+        unseen=UNCOUNTED,
     ),
     faulty(
         "calls its counts input and output",
@@ -350,82 +365,18 @@ META: Final = (
         says="/data/_meta: an object; nothing",
         unseen=("response.request-id", "response.latency"),
     ),
-    _member("names no request", "/_meta/request_id", GONE, "response.request-id", unseen=("response.request-id-unique",)),
+    _member(
+        "names no request", "/_meta/request_id", GONE, "response.request-id", unseen=("response.request-id-unique",)
+    ),
     _member("names it emptily", "/_meta/request_id", "", "response.request-id", unseen=("response.request-id-unique",)),
     _member("numbers requests", "/_meta/request_id", 12, "response.request-id", unseen=("response.request-id-unique",)),
     _member("gives all requests one id", "/_meta/request_id", "req_xyz", "response.request-id-unique", says="req_xyz"),
     _member("tells no latency", "/_meta/latency_ms", GONE, "response.latency", says="nothing"),
     _member("tells the latency as text", "/_meta/latency_ms", "310", "response.latency", says='"310"'),
     _member("answers before it was asked", "/_meta/latency_ms", -5, "response.latency", says="-5"),
-    _member("tells when, not how long", "/_meta/latency_ms", 1713888000000, "response.latency-plausible", says="at most"),
-)
-
-STOPS: Final = "/choices/0/finish_reason"
-CALLING: Final = asking("tools.required-call", "parameters.tool-choice-required", "parameters.tool-choice-named")
-
-
-def _ends(old: str, new: Any) -> Change:
-    """One reason in the place of another."""
-    return _each(STOPS, lambda found: new if found == old else found)
-
-
-def _talked(document: Any) -> Any:
-    document["data"]["choices"][0]["message"] = {"role": "assistant", "content": "I will look."}
-    return document
-
-
-ENDS: Final = (
-    faulty("ends its turn", _ends("stop", "end_turn"), "finish.one-of-four", says="end_turn", unseen=("finish.stop",)),
-    faulty("ends with eos", _ends("stop", "eos_token"), "finish.one-of-four", says="eos_tok", unseen=("finish.stop",)),
-    faulty("ends for null", _ends("stop", None), "finish.one-of-four", says="; null", unseen=("finish.stop",)),
-    faulty("shouts its reason", _ends("stop", "STOP"), "finish.one-of-four", says="STOP", unseen=("finish.stop",)),
-    faulty(
-        "gives no reason",
-        on(ONE, json_at("/data" + STOPS, GONE)),
-        "finish.one-of-four",
-        says="/data/choices/0/finish_reason: stop, length, tool_calls, content_filter; nothing",
-    ),
-    faulty(
-        "always ends for length",
-        _ends("stop", "length"),
-        "finish.stop",
-        "finish.length-only-at-the-limit",
-        says='tokens were written; "length"',
-    ),
-    faulty(
-        "ends a plain answer for a tool",
-        _ends("stop", "tool_calls"),
-        "finish.stop",
-        "finish.tool-calls-means-calls",
-        says='; "tool_calls"',
-    ),
-    faulty("hides that it was cut off", _ends("length", "stop"), "finish.length", says='"length"; "stop"'),
-    faulty(
-        "ends one answer for length without cause",
-        on(asking("parameters.temperature-zero"), json_at("/data" + STOPS, "length")),
-        "finish.length-only-at-the-limit",
-        says="another reason: ",
-    ),
-    faulty("calls a tool and says stop", _ends("tool_calls", "stop"), "finish.tool-calls", says='"tool_calls"; "stop"'),
-    faulty(
-        "says tool_calls and calls none",
-        on(CALLING, rewritten(_talked)),
-        "finish.tool-calls-means-calls",
-        says="a tool call in the message; none",
-        unseen=("finish.tool-calls",),
-    ),
-    faulty(
-        "hides that the filter stopped it",
-        _ends("content_filter", "stop"),
-        "finish.content-filter",
-        says='"content_filter"; "stop"',
-    ),
-    faulty(
-        "refuses what the filter stops",
-        on(asking("failures.content-filter"), refused(400, "CONTENT_FILTERED")),
-        "finish.content-filter",
-        says="status: HTTP 200; HTTP 400",
+    _member(
+        "tells when, not how long", "/_meta/latency_ms", 1713888000000, "response.latency-plausible", says="at most"
     ),
 )
 
-MINIATURES: Final = (*BODIES, *MEMBERS, *TEXT, *COUNTS, *META, *ENDS)
+MINIATURES: Final = (*BODIES, *MEMBERS, *TEXT, *COUNTS, *META)

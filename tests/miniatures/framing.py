@@ -10,20 +10,16 @@ from tests.miniatures.wire import (
     One,
     asking,
     each_block,
-    each_chunk,
     ended_by,
     in_one_body,
     inserted,
     on,
     refused,
-    rewritten,
     streams,
     talks,
-    unbroken,
     with_blocks,
     with_body,
     with_header,
-    with_nth,
     with_status,
 )
 
@@ -58,11 +54,12 @@ def _raw(block: bytes) -> bytes:
 
 def _split(blocks: Blocks) -> Blocks:
     """One character's bytes over two chunks."""
-    half, other = blocks[2].document, blocks[2].document
-    half["choices"][0]["delta"]["content"], other["choices"][0]["delta"]["content"] = "HALF", "HALF"
+    before, after = blocks[2].data.split(b"\\u6771")
+    rest = b'"},"finish_reason":null}]}\n\n'
+    start = blocks[2].data[: blocks[2].data.index(b'"content":"') + len(b'"content":"')]
     character = "東".encode()
-    first = replace(blocks[2], data=blocks[2].of(half).data.replace(b"HALF", character[:2]))
-    second = replace(blocks[2], data=blocks[2].of(other).data.replace(b"HALF", character[2:]))
+    first = replace(blocks[2], data=before + character[:2] + rest)
+    second = replace(blocks[2], data=start + character[2:] + after)
     return [*blocks[:2], first, second, *blocks[3:]]
 
 
@@ -126,7 +123,12 @@ WHOLE: Final = (
         "stream.text-intact",
         says="UTF-8; b'\\xfc'",
     ),
-    faulty("sends a stray byte", on(COUNTING, _nth_bytes(3, b'"content":"', b'"content":"\xff')), "stream.utf8", says="UTF-8"),
+    faulty(
+        "sends a stray byte",
+        on(COUNTING, _nth_bytes(3, b'"content":"', b'"content":"\xff')),
+        "stream.utf8",
+        says="UTF-8",
+    ),
     faulty(
         "cuts a character in two",
         on(MULTILINGUAL, with_blocks(_split)),
@@ -175,7 +177,7 @@ LINES: Final = (
         on(talks, each_block(lambda block: block.replace(b"data: ", b"data:"))),
         "stream.data-space",
         *CLIENTS,
-        says="a data line that begins with `data: `; \"data:{",
+        says='a data line that begins with `data: `; "data:{',
     ),
     faulty(
         "leaves out the space before the end marker",

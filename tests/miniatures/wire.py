@@ -203,7 +203,10 @@ def answered_as(probe: str, change: Callable[[Any], Any] = lambda document: docu
 
 
 def put(document: Any, pointer: str, value: Any) -> Any:
-    """Set, change (by a function of the old value) or take away (`GONE`) what stands at a pointer, if its place exists."""
+    """The document with another value at a pointer; without it, for `GONE`; with a function of what stood there.
+
+    The document is changed in place. Where the pointer has no place it stays as it is.
+    """
     *path, last = pointer.split("/")[1:]
     here = document
     for name in path:

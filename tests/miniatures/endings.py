@@ -1,0 +1,268 @@
+"""Servers whose streams end wrongly, well or badly."""
+
+import json
+from dataclasses import replace
+from typing import Final
+
+from conformance.exchange import Ending
+from tests.miniatures.framing import CLIENTS, COUNTING, DYING, ERROR, TYPESCRIPT
+from tests.miniatures.model import faulty
+from tests.miniatures.wire import (
+    Blocks,
+    One,
+    asking,
+    cut,
+    each_block,
+    ended_by,
+    event,
+    inserted,
+    on,
+    streams,
+    talks,
+    with_blocks,
+)
+
+DONE: Final = b"data: [DONE]\n\n"
+CUT_SHORT: Final = asking("stream.cut-short")
+EVENT: Final = ("stream.error-", "stream.done-after-error", "stream.sound-before-error")
+LATE: Final = ("stream.done-", "stream.closes")
+
+
+def _error(data: bytes) -> One:
+    """Other bytes in the place of the error event."""
+    return each_block(lambda block: data if block.startswith(b"event: error") else block)
+
+
+def _payload(document: object) -> One:
+    return _error(b"event: error\ndata: " + json.dumps(document).encode() + b"\n\n")
+
+
+def _longer(seconds: float, ending: Ending) -> One:
+    """The same bytes, and a connection that stays open after them."""
+    return lambda exchange: replace(exchange, elapsed=exchange.elapsed + seconds, ended=ending)
+
+
+def _silent(blocks: Blocks) -> Blocks:
+    """A failure that looks like the end of the answer."""
+    return [block for block in blocks if not block.data.startswith(b"event: error")]
+
+
+def _text(text: str) -> bytes:
+    return event({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]})
+
+
+ENDS: Final = (
+    faulty(
+        "sends no end marker",
+        on(talks, ended_by(b"")),
+        "stream.done",
+        "stream.max-tokens",
+        *CLIENTS,
+        says="ending: data: [DONE]; the body's end",
+    ),
+    faulty(
+        "drops its streams in the middle",
+        on(COUNTING, cut(Ending.RESET, keep=900)),
+        "stream.done",
+        "request.answer-is-whole",
+        says=": reset",
+        unseen=("stream.not-in-one-burst",),
+    ),
+    faulty(
+        "says DONE without brackets",
+        on(COUNTING, ended_by(b"data: DONE\n\n")),
+        "stream.done",
+        "stream.payload-is-json",
+        *CLIENTS,
+        says="data: [DONE]; ",
+    ),
+    faulty(
+        "puts a blank after its end marker",
+        on(talks, ended_by(b"data: [DONE] \n\n")),
+        "stream.done-exact",
+        *CLIENTS,
+        says='"[DONE]"; "[DONE] "',
+    ),
+    faulty(
+        "puts two blanks before its end marker",
+        on(COUNTING, ended_by(b"data:  [DONE]\n\n")),
+        "stream.done-exact",
+        *CLIENTS,
+        says='"[DONE]"; " [DONE]"',
+    ),
+    faulty("ends twice", on(streams, ended_by(DONE + DONE)), "stream.done-once", says="one [DONE]; 2 of them"),
+    faulty(
+        "goes on after its end marker",
+        on(talks, ended_by(DONE + _text("more"))),
+        "stream.done-is-last",
+        says="the end of the body; ",
+    ),
+    faulty(
+        "counts tokens after its end marker",
+        on(COUNTING, ended_by(DONE + b'data: {"usage":{}}\n\n')),
+        "stream.done-is-last",
+        says="usage",
+    ),
+    faulty(
+        "ends without a blank line",
+        on(talks, ended_by(b"data: [DONE]\n")),
+        "stream.done-closed",
+        says="a blank line after [DONE]; the end of the body",
+    ),
+    faulty(
+        "ends without a line end",
+        on(talks, ended_by(b"data: [DONE]")),
+        TYPESCRIPT,
+        "stream.done-closed",
+        says="the client sees [DONE]; the client reads to the end of the body",
+    ),
+    faulty(
+        "leaves its streams open for a while",
+        on(COUNTING, _longer(9.0, Ending.COMPLETE)),
+        "stream.closes",
+        says="ending: the end of the body within 5 s of [DONE]; complete 9.0 s after it",
+    ),
+    faulty(
+        "never closes its streams",
+        on(COUNTING, _longer(60.0, Ending.TIMEOUT)),
+        "stream.closes",
+        says="timeout 60.0 s after it",
+        unseen=("stream.", "finish.stream-"),
+    ),
+    faulty(
+        "takes a token limit for an error",
+        on(CUT_SHORT, with_blocks(lambda blocks: [*blocks[:-2], replace(blocks[-2], data=ERROR), blocks[-1]])),
+        "stream.max-tokens",
+        says="a plain end; an error event: ",
+        unseen=("finish.stream-length",),
+    ),
+    faulty(
+        "forgets its end marker at a token limit",
+        on(CUT_SHORT, ended_by(b"")),
+        "stream.max-tokens",
+        "stream.done",
+        *CLIENTS,
+        says="ending: data: [DONE]; the end of the body",
+    ),
+)
+
+FAILURES: Final = (
+    faulty(
+        "ends a failed stream as if all were well",
+        on(DYING, with_blocks(_silent)),
+        "stream.error-event",
+        "finish.stream-says-why",
+        says="an event named error; [DONE], with no word of the failure",
+        unseen=EVENT,
+    ),
+    faulty(
+        "drops a failed stream",
+        on(DYING, cut(Ending.RESET, keep=800)),
+        "stream.error-event",
+        "stream.done-after-error",
+        "request.answer-is-whole",
+        says="ending: an event named error; reset",
+        unseen=EVENT,
+    ),
+    faulty(
+        "tells of a failure in a chunk",
+        on(DYING, _error(event({"error": {"code": "BACKEND_ERROR", "message": "gone"}}))),
+        "stream.error-event",
+        "stream.chunk-object",
+        "finish.stream-says-why",
+        says="[DONE], with no word of the failure",
+        unseen=EVENT,
+    ),
+    faulty(
+        "tells of a failure in a field of its own",
+        on(DYING, _error(b'error: {"code":"BACKEND_ERROR","message":"gone"}\n\n')),
+        "stream.error-event",
+        "stream.known-fields",
+        "finish.stream-says-why",
+        says="an event named error; ",
+        unseen=EVENT,
+    ),
+    faulty(
+        "tells of a failure in the text",
+        on(DYING, _error(_text("[error: backend gone]"))),
+        "stream.error-event",
+        "finish.stream-says-why",
+        says="an event named error; ",
+        unseen=EVENT,
+    ),
+    faulty(
+        "names its failure event otherwise",
+        on(DYING, _error(ERROR.replace(b"event: error", b"event: exception"))),
+        "stream.error-event",
+        "stream.known-events",
+        "finish.stream-says-why",
+        says="an event named error; ",
+        unseen=EVENT,
+    ),
+    faulty(
+        "leaves out a space in the error event",
+        on(DYING, _error(ERROR.replace(b"event: ", b"event:"))),
+        "stream.error-line",
+        says='event: error; "event:error"',
+    ),
+    faulty(
+        "names the error event after its data",
+        on(DYING, _error(b'data: {"code":"BACKEND_ERROR","message":"gone"}\nevent: error\n\n')),
+        "stream.error-line",
+        "stream.error-data-next",
+        says="event: error; ",
+    ),
+    faulty(
+        "puts an id into the error event",
+        on(DYING, _error(ERROR.replace(b"\ndata", b"\nid: 5\ndata"))),
+        "stream.error-data-next",
+        says='a data line after `event: error`; "id: 5"',
+    ),
+    faulty(
+        "nests its error",
+        on(DYING, _payload({"error": {"code": "BACKEND_ERROR", "message": "gone"}})),
+        "stream.error-code",
+        "stream.error-message",
+        says="an object with a non-empty string `code`; {",
+    ),
+    faulty(
+        "gives the error as a string",
+        on(DYING, _payload("gone")),
+        "stream.error-code",
+        "stream.error-message",
+        says='`code`; "gone"',
+    ),
+    faulty("gives no code", on(DYING, _payload({"message": "gone"})), "stream.error-code", says="`code`; {"),
+    faulty(
+        "numbers its failures", on(DYING, _payload({"code": 502, "message": "gone"})), "stream.error-code", says="502"
+    ),
+    faulty("gives no message", on(DYING, _payload({"code": "GONE"})), "stream.error-message", says="`message`; {"),
+    faulty(
+        "gives an empty message",
+        on(DYING, _payload({"code": "GONE", "message": ""})),
+        "stream.error-message",
+        says="a non-empty string `message`; ",
+    ),
+    faulty(
+        "writes an error that is no JSON",
+        on(DYING, _error(b"event: error\ndata: gone\n\n")),
+        "stream.error-message",
+        "stream.error-code",
+        says="`message`; nothing",
+    ),
+    faulty(
+        "does not end a failed stream",
+        on(DYING, ended_by(b"")),
+        "stream.done-after-error",
+        says="ending: data: [DONE]; the end of the body",
+    ),
+    faulty(
+        "leaves half a chunk before an error",
+        on(DYING, inserted(-2, b'data: {"choices":[{"delta":{"con\n\n')),
+        "stream.sound-before-error",
+        "stream.payload-is-json",
+        says="a whole chunk; ",
+    ),
+)
+
+MINIATURES: Final = (*ENDS, *FAILURES)

@@ -1,0 +1,64 @@
+"""Servers that write more than they may."""
+
+from typing import Any, Final
+
+from tests.miniatures.model import faulty
+from tests.miniatures.wire import Blocks, asking, content, on, put, rewritten, with_blocks
+from tests.miniatures.wire import with_json as json_at
+
+LONG: Final = ", ".join(map(str, range(1, 101)))
+CUT_SHORT: Final = asking("plain.cut-short")
+
+
+def _counted(number: int) -> Any:
+    def change(document: Any) -> Any:
+        usage = document["data"]["usage"]
+        usage |= {"completion_tokens": number, "total_tokens": usage["prompt_tokens"] + number}
+        return document
+
+    return rewritten(change)
+
+
+def _on_and_on(blocks: Blocks) -> Blocks:
+    """The first chunk that has text has all of it."""
+    place = next(place for place, block in enumerate(blocks) if content(block.document))
+    whole = blocks[place].of(put(blocks[place].document, "/choices/0/delta/content", LONG))
+    return [*blocks[:place], whole, *blocks[-2:]]
+
+
+MINIATURES: Final = (
+    faulty(
+        "writes one token too many",
+        on(asking("plain.limited"), _counted(25)),
+        "parameters.max-tokens-kept",
+        says="/data/usage/completion_tokens: at most 24; 25",
+    ),
+    faulty(
+        "overshoots by a block of drafted tokens",
+        on(CUT_SHORT, _counted(8)),
+        "parameters.max-tokens-kept",
+        says="at most 3; 8",
+        unseen=("finish.length",),
+    ),
+    faulty(
+        "does not look at max_tokens",
+        on(CUT_SHORT, _counted(199), json_at("/data/choices/0/message/content", LONG)),
+        "parameters.max-tokens-kept",
+        "parameters.max-tokens-kept-in-text",
+        says="at most 3; 199",
+        unseen=("finish.length",),
+    ),
+    faulty(
+        "does not look at max_tokens and hides it",
+        on(CUT_SHORT, json_at("/data/choices/0/message/content", LONG)),
+        "parameters.max-tokens-kept-in-text",
+        says="what 3 tokens can write; 100 words",
+    ),
+    faulty(
+        "does not look at the max_tokens of a stream",
+        on(asking("stream.cut-short"), with_blocks(_on_and_on)),
+        "parameters.max-tokens-kept-in-text",
+        says="what 3 tokens can write; 100 words",
+        unseen=("finish.stream-length",),
+    ),
+)

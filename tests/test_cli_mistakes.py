@@ -1,0 +1,363 @@
+"""Every mistake of the caller is one message that says what, where and the cure, and exit code 2."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import hostile_runs
+from tests.commands import COMMAND, KEY, PATIENCE, called, command, environment, refused, report_in
+
+URL = "http://127.0.0.1:9"
+GOOD = f'[target]\nurl = "{URL}"\nmodel = "acme/m"\n'
+TRIGGER = GOOD + "[triggers.mid_stream_error]\n"
+
+
+@pytest.mark.parametrize(
+    "content,said",
+    [
+        (b"url = [", "not TOML: "),
+        (b"\xff\xfe", "byte 0 is not UTF-8"),
+        (GOOD + f"n = {'1' * 5000}", "not TOML: Exceeds the limit"),
+        (GOOD + f"n = {'[' * 5000}", "nested too deep"),
+        ("", "the file: 'target' is missing"),
+        ('[target]\nmodel = "m"', "target: 'url' is missing"),
+        (GOOD + "colour = 'red'", "target.colour: 'colour' is not a known member"),
+        (GOOD + "[limit]\n", "limit: 'limit' is not a known member"),
+        (GOOD.replace('"acme/m"', "5"), "target.model: expected string, found 5"),
+        (GOOD + "[capabilities]\ntools = 'yes'", "capabilities.tools: expected boolean, found"),
+        (GOOD + "[limits]\nconcurrency = 0", "limits.concurrency: "),
+        (GOOD + "[limits]\nmax_tokens = 1979-05-27", "limits.max_tokens: expected integer"),
+        (GOOD + "[triggers.earthquake]\nbody = {}", "'earthquake' is not a known member"),
+        (TRIGGER + "body = { when = 1979-05-27 }", "triggers.mid_stream_error.body: JSON cannot say this"),
+        (TRIGGER + "body = { temperature = nan }", "triggers.mid_stream_error.body: JSON cannot say this"),
+        (GOOD + '[backend]\nlisten = "127.0.0.1:9100"\nmodel = "m"', "backend: this version has no scripted backend"),
+        (GOOD + "a = 1\nb = 2", "(and 1 more)"),
+    ],
+)
+def test_a_broken_target_file_is_told_with_the_place(tmp_path: Path, content: str | bytes, said: str) -> None:
+    file = tmp_path / "target.toml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    message = refused(called("run", "--config", file, "--output", tmp_path / "run"))
+
+    assert message.startswith(f"{file}: ")
+    assert said in message
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "content,said",
+    [
+        (GOOD.replace("acme/m", "").replace("model", "# model"), "no model is named; give --model SLUG, or `model`"),
+        (GOOD + "[limits]\ntimeout = nan", "the timeout is not a number of seconds above 0"),
+        (GOOD + f"[limits]\ntimeout = 1{'0' * 400}", "the timeout is not a number of seconds above 0"),
+        (GOOD + "[limits]\nrequests_per_minute = nan", "the requests per minute are not a number above 0"),
+        (GOOD.replace("http:", "https:").replace(":9", ":99999"), "is not an http:// or https:// URL with a host"),
+    ],
+)
+def test_a_target_file_that_no_run_can_use_is_told_with_the_cure(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "target.toml"
+    file.write_text(content, encoding="utf-8")
+
+    assert said in refused(called("run", "--config", file, "--output", tmp_path / "run"))
+
+
+def test_a_target_file_that_is_not_there_or_no_file_is_told(tmp_path: Path) -> None:
+    lost = tmp_path / "lost.toml"
+
+    assert refused(called("run", "--config", lost)).strip() == (
+        f"{lost}: no such file; give the path of a target file (TOML)"
+    )
+    assert refused(called("run", "--config", tmp_path)).strip() == f"{tmp_path}: cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize(
+    "url,said",
+    [
+        ("localhost:8080", "is not an http:// or https:// URL with a host; give one like https://"),
+        ("ftp://127.0.0.1", "is not an http:// or https:// URL"),
+        ("http://", "is not an http:// or https:// URL"),
+        ("http://[::1", "is not an http:// or https:// URL"),
+        ("http://127.0.0.1:0", "is not an http:// or https:// URL"),
+        ("http://127.0.0.1:99999", "is not an http:// or https:// URL"),
+        ("http://127.0.0.1:1/a b", "holds a blank or control character at place 21; take it out"),
+        ("http://127.0.0.1:1/\n", "holds a blank or control character at place 20; take it out"),
+        ("http://127.0.0.1:1?", "'http://127.0.0.1:1' goes on with a query or fragment"),
+        ("http://127.0.0.1:1/#top", "'http://127.0.0.1:1/' goes on with a query or fragment"),
+    ],
+)
+def test_a_url_that_is_none_is_told_with_the_cure(tmp_path: Path, url: str, said: str) -> None:
+    assert said in refused(called("run", url, "--model", "m", "--output", tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:hunter2@127.0.0.1:1",
+        "http://hunter2@127.0.0.1:1/x",
+        "http://me:hunter2@host:99999",
+        "http://me:hunter2@[::1",
+        "me:hunter2@127.0.0.1",
+        "http://127.0.0.1:1/?key=hunter2",
+    ],
+)
+def test_a_url_with_credentials_is_refused_and_they_are_not_repeated(url: str) -> None:
+    message = refused(called("run", url, "--model", "m"))
+
+    assert "hunter2" not in message
+    assert "api_key_env" in message or "query" in message
+
+
+@pytest.mark.parametrize(
+    "key,said",
+    [
+        (None, "the variable SCAIGRID_API_KEY is not set; export the key in it, or name another with --api-key-env"),
+        ("", "the variable SCAIGRID_API_KEY is not set"),
+        (KEY + "\n", "the variable SCAIGRID_API_KEY holds a blank, a line end or another character"),
+        (f"Bearer {KEY}", "the variable SCAIGRID_API_KEY holds a blank, a line end or another character"),
+        ("sgk_ключ", "the variable SCAIGRID_API_KEY holds a blank, a line end or another character"),
+    ],
+)
+def test_a_key_that_cannot_be_sent_is_told_and_not_repeated(tmp_path: Path, key: str | None, said: str) -> None:
+    with hostile_runs.counts_connections() as server:
+        done = command("run", server.url, "--model", "m", "--output", tmp_path / "run", key=key)
+
+    assert said in refused(done)
+    assert not key or key.strip() not in done.said
+    assert server.connections == 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_key_in_the_place_of_its_variables_name_is_not_repeated() -> None:
+    message = refused(called("run", URL, "--model", "m", "--api-key-env", KEY))
+
+    assert KEY not in message
+    assert "--api-key-env holds what looks like a key; give the name of the variable" in message
+
+
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        (["run", URL], "no model is named; give --model SLUG"),
+        (["run", "--model", "m"], "--model goes with a URL or --config"),
+        (["run", "--profile", "openai"], "--profile goes with a URL or --config"),
+        (["run", "--api-key-env", "X"], "--api-key-env goes with a URL or --config"),
+        (["run", "--only", "streams"], "--only streams: no requirement has this id or begins with it; see"),
+        (["run", "--class", "chrome"], "'chrome' is not one of 'core'"),
+        (["run", "--basis", "rumour"], "'rumour' is not one of 'stated'"),
+        (["run", "--profile", "soap"], "'soap' is not one of 'native', 'openai'"),
+        (["run", "--colour"], "o such option"),
+        (["run", "--max-requests", "0"], "0 is not in the range x>=1"),
+        (["run", "--max-requests", "few"], "'few' is not a valid integer"),
+        (["run", "--timeout", "0"], "0.0 is not in the range x>0"),
+        (["run", "--timeout", "nan"], "the timeout is not a number of seconds above 0"),
+        (["run", "--timeout", "inf"], "the timeout is not a number of seconds above 0"),
+        (["run", "--requests-per-minute", "nan"], "the requests per minute are not a number above 0"),
+        (["run", URL, URL], "Got unexpected extra argument"),
+        (["requirements", "--format", "pdf"], "'pdf' is not one of"),
+        (["serve", "--port", "70000"], "70000 is not in the range 0<=x<=65535"),
+        (["marry"], "No such command 'marry'"),
+        (["judge"], "Missing argument 'RUN_DIR'"),
+        (["judge", "nowhere"], "Directory 'nowhere' does not exist"),
+    ],
+)
+def test_a_wrong_option_is_told(tmp_path: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert said in refused(called(*words))
+    assert list(tmp_path.iterdir()) == []
+
+
+# Run directories
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("pristine")
+    assert called("run", "--quick", "--output", directory).code == 0
+    return directory
+
+
+@pytest.fixture
+def ran(pristine: Path, tmp_path: Path) -> Path:
+    """The directory of a run of its own, to be spoiled."""
+    return Path(shutil.copytree(pristine, tmp_path / "ran"))
+
+
+def test_another_runs_directory_is_not_written_over(ran: Path) -> None:
+    before = {file.name: file.read_bytes() for file in ran.iterdir()}
+    message = refused(called("run", "--output", ran))
+
+    assert message.strip() == f"{ran}: holds another run already; give an empty --output"
+    assert {file.name: file.read_bytes() for file in ran.iterdir()} == before
+
+
+@pytest.mark.parametrize("verb", ["run", "judge"])
+def test_an_output_that_cannot_be_a_directory_is_told(ran: Path, verb: str) -> None:
+    file = ran / "report.json"
+    words = [verb] if verb == "run" else [verb, ran]
+
+    assert f"Directory '{file}' is a file" in refused(called(*words, "--output", file))
+    assert refused(called(*words, "--output", file / "below")).strip() == (
+        f"{file / 'below'}: cannot be made: Not a directory; give another --output"
+    )
+
+
+@pytest.mark.parametrize("name", ["report.json", "report.html", "summary.md", "junit.xml"])
+def test_a_file_that_cannot_be_written_is_told(ran: Path, name: str) -> None:
+    (ran / name).unlink()
+    (ran / name).mkdir()
+
+    assert refused(called("judge", ran)).strip() == f"{ran / name}: cannot be written: Is a directory"
+
+
+def test_output_that_cannot_be_written_is_told(ran: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full to write to")
+    with full.open("wb") as out:
+        process = subprocess.run(
+            [*COMMAND, "judge", str(ran)],
+            env=environment(),
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    assert (process.returncode, process.stderr) == (2, "Error: the report cannot be printed: No space left on device\n")
+
+
+def test_a_directory_without_evidence_is_told_by_every_command_that_reads_it(ran: Path) -> None:
+    (ran / "evidence.jsonl").unlink()
+    for verb in ("judge", "report"):
+        assert refused(called(verb, ran)).strip() == (
+            f"{ran}: holds no evidence.jsonl; give the directory that a run wrote"
+        )
+
+
+def test_a_directory_without_a_report_is_told_how_to_make_one(ran: Path) -> None:
+    (ran / "report.json").unlink()
+
+    assert refused(called("report", ran)).strip() == (
+        f"{ran / 'report.json'}: no such file; chat-conformance judge {ran} makes it from the evidence"
+    )
+
+
+@pytest.mark.parametrize(
+    "content,said",
+    [
+        (b"{", "makes it anew"),
+        (b"\xff", "not UTF-8"),
+        (b"[]", "the whole: expected object, found an array of 0; is it of another version?"),
+        (b'{"format": "chat-conformance-report/9"}', "is it of another version?"),
+        (b"[" * 100_000, "nested too deep"),
+    ],
+)
+def test_a_broken_report_is_told_with_the_cure(ran: Path, content: bytes, said: str) -> None:
+    (ran / "report.json").write_bytes(content)
+    message = refused(called("report", ran))
+
+    assert message.startswith(f"{ran / 'report.json'}: ")
+    assert said in message
+
+
+def test_a_report_that_is_a_directory_is_told(ran: Path) -> None:
+    (ran / "report.json").unlink()
+    (ran / "report.json").mkdir()
+
+    assert refused(called("report", ran)).strip() == f"{ran / 'report.json'}: cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize(
+    "spoil,said",
+    [
+        (lambda lines: [lines[0].replace(b"evidence/1", b"evidence/7"), *lines[1:]], "line 1: the format is "),
+        (lambda lines: lines[1:], "line 1: no header"),
+        (lambda lines: [*lines[:2], b"{}\n", *lines[2:]], "line 3: no record is of the kind None"),
+        (lambda lines: [*lines[:2], lines[2][:50] + b"\n", *lines[3:]], "line 3: "),
+        (lambda lines: [*lines, lines[-1]], "a record after the footer"),
+        (lambda lines: lines[:0], "no header"),
+    ],
+)
+def test_spoiled_evidence_is_told_with_its_line(
+    ran: Path, spoil: Callable[[list[bytes]], list[bytes]], said: str
+) -> None:
+    file = ran / "evidence.jsonl"
+    file.write_bytes(b"".join(spoil(file.read_bytes().splitlines(keepends=True))))
+    message = refused(called("judge", ran))
+
+    assert message.startswith(str(file))
+    assert said in message
+
+
+def test_evidence_torn_in_its_last_line_is_judged_as_cut_short(ran: Path) -> None:
+    file = ran / "evidence.jsonl"
+    file.write_bytes(file.read_bytes()[:-10])
+    done = called("judge", ran)
+
+    assert (done.code, done.err) == (4, "")
+    report = report_in(ran)
+    assert (report["verdict"], report["ended"]) == ("incomplete", "cut short")
+
+
+def edited(file: Path, line: int, change: Callable[[dict[str, Any]], object]) -> None:
+    lines = file.read_bytes().splitlines(keepends=True)
+    record = json.loads(lines[line])
+    change(record)
+    lines[line] = json.dumps(record).encode() + b"\n"
+    file.write_bytes(b"".join(lines))
+
+
+HEADER = [
+    *("suite", "target", "started", "selection", "strict", "quick", "plan", "left_out", "filtered"),
+    *("suite/version", "suite/catalogue", "target/url", "target/profile", "target/model", "target/api_key_env"),
+    *("target/capabilities", "target/triggers", "plan/probes", "plan/requests", "plan/output_tokens", "plan/unbounded"),
+]
+
+
+@pytest.mark.parametrize("member", HEADER)
+@pytest.mark.parametrize("verb", ["judge", "report"])
+def test_a_header_that_lacks_a_member_or_holds_another_is_told(ran: Path, member: str, verb: str) -> None:
+    *way, name = member.split("/")
+
+    def holder(record: dict[str, Any]) -> dict[str, Any]:
+        return record[way[0]] if way else record
+
+    edited(ran / "evidence.jsonl", 0, lambda record: holder(record).pop(name))
+    lacking = refused(called(verb, ran))
+    edited(ran / "evidence.jsonl", 0, lambda record: holder(record).update({name: [None]}))
+    holding = refused(called(verb, ran))
+
+    assert lacking.startswith(f"{ran}: the header of the evidence has nothing at /{member}")
+    assert holding.startswith(f"{ran}: the header of the evidence has ")
+    assert f" at /{member}" in holding
+    assert lacking.strip().endswith("take the run's own file, unedited")
+
+
+@pytest.mark.parametrize(
+    "member,value",
+    [("ended", "happily"), ("ended", None), ("reason", None), ("requests", -1), ("duration_s", "long")],
+)
+def test_a_footer_that_says_what_none_says_is_told(ran: Path, member: str, value: object) -> None:
+    edited(ran / "evidence.jsonl", -1, lambda record: record.update({member: value}))
+
+    assert refused(called("judge", ran)).startswith(f"{ran}: the footer of the evidence has ")
+
+
+def test_a_time_that_no_calendar_has_is_told(ran: Path) -> None:
+    for time in (1e300, -1, 1e12):
+        edited(ran / "evidence.jsonl", 0, partial(dict.update, started=time))
+        assert " at /started;" in refused(called("judge", ran))
+
+
+def test_a_requirement_filtered_without_a_reason_is_told(ran: Path) -> None:
+    edited(ran / "evidence.jsonl", 0, lambda record: record.update(filtered=["stream.done"], left_out={}))
+
+    assert "gives no reason in left_out for stream.done" in refused(called("judge", ran))

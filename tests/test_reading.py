@@ -1,0 +1,340 @@
+"""How an exchange is read: what is seen, what is not, and what is forgiven."""
+
+import gzip
+import zlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conformance import reading
+from conformance.document import MISSING
+from conformance.exchange import Ending, Exchange, Piece, Request, Response
+from conformance.reading import Inconclusive, Unobservable
+
+CUT_BY_US = [Ending.TIMEOUT, Ending.DEADLINE, Ending.TOO_LARGE, Ending.INTERRUPTED]
+CUT_BY_THEM = [Ending.RESET, Ending.NOT_HTTP]
+CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+ERROR = b'event: error\ndata: {"code":"C","message":"m"}\n\n'
+
+
+def answered(body: bytes, *, status: int = 200, ended: Ending = Ending.COMPLETE, **headers: str) -> Exchange:
+    return Exchange(
+        probe="x",
+        request=Request(method="POST", url="http://x/", headers=(), body=b'{"stream": true}'),
+        response=Response(
+            status=status,
+            reason="",
+            http_version="HTTP/1.1",
+            headers=tuple((name.replace("_", "-"), value) for name, value in headers.items()),
+            at=0.1,
+        ),
+        pieces=(Piece(at=0.2, data=body),),
+        ended=ended,
+        started=0.0,
+        elapsed=0.3,
+    )
+
+
+def streamed(body: bytes, *, ended: Ending = Ending.COMPLETE) -> Exchange:
+    return answered(body, ended=ended, content_type="text/event-stream")
+
+
+def unstreamed(body: bytes, **given: Any) -> Exchange:
+    exchange = answered(body, **given)
+    return replace(exchange, request=replace(exchange.request, body=b"{}"))
+
+
+# Content codings.
+
+
+@pytest.mark.parametrize(
+    "coding, pack",
+    [("gzip", gzip.compress), ("x-gzip", gzip.compress), (" GZip ", gzip.compress), ("deflate", zlib.compress)],
+)
+def test_a_coding_that_we_know_is_undone(coding: str, pack: Any) -> None:
+    exchange = answered(pack(b'{"a": 1}'), content_encoding=coding)
+
+    assert reading.body(exchange) == b'{"a": 1}'
+    assert reading.document(exchange) == {"a": 1}
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, br", "compress"])
+def test_a_coding_that_we_cannot_undo_hides_the_body(coding: str) -> None:
+    with pytest.raises(Unobservable, match="though identity was asked for"):
+        reading.body(answered(b"x", content_encoding=coding))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_body_that_is_not_what_its_coding_says_is_unobservable(coding: str) -> None:
+    with pytest.raises(Unobservable, match=f"not the {coding} that its header names"):
+        reading.body(answered(b'{"a": 1}', content_encoding=coding))
+
+
+@pytest.mark.parametrize("keep", [0, 1, 10, 15, 20])
+def test_a_packed_body_that_was_cut_is_read_as_far_as_it_goes(keep: int) -> None:
+    packed = gzip.compress(b'{"a": 1}' * 100)
+
+    exchange = answered(packed[:keep], content_encoding="gzip", ended=Ending.RESET)
+
+    assert (b'{"a": 1}' * 100).startswith(reading.body(exchange))
+    with pytest.raises(Unobservable, match="ended early"):
+        reading.whole(exchange)
+
+
+def test_a_packed_body_without_its_end_is_judged_by_what_it_holds() -> None:
+    packed = gzip.compress(b'{"a": 1}')
+
+    assert reading.document(answered(packed[:-8], content_encoding="gzip")) == {"a": 1}
+
+
+@pytest.mark.parametrize("more", [b"\0\0", b"more", gzip.compress(b"more")])
+def test_a_packed_body_that_goes_on_after_its_end_is_unobservable(more: bytes) -> None:
+    with pytest.raises(Unobservable, match="goes on after the end of its gzip"):
+        reading.body(answered(gzip.compress(b"{}") + more, content_encoding="gzip"))
+
+
+def test_a_small_body_that_unpacks_without_end_is_given_up_at_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_LARGEST_INFLATED", 1000)
+    bomb = gzip.compress(b" " * 1_000_000)
+
+    assert len(bomb) < 2000
+    with pytest.raises(Inconclusive, match="grows beyond 1000 bytes"):
+        reading.body(answered(bomb, content_encoding="gzip"))
+
+
+# The memory.
+
+
+def test_a_reading_remembers_by_identity_and_not_by_look() -> None:
+    first, second = answered(b'{"a": 1}'), answered(b'{"a": 1}')
+
+    assert first == second
+    assert reading.document(first) is reading.document(first)
+    assert reading.document(first) is not reading.document(second)
+
+
+def test_a_reading_that_failed_fails_again_with_the_same_words_and_no_growing_trace() -> None:
+    exchange = answered(b"no", status=500)
+
+    lengths = []
+    for _ in range(3):
+        with pytest.raises(Unobservable, match="answered HTTP 500") as caught:
+            reading.document(exchange)
+        lengths.append(len(caught.traceback))
+
+    assert lengths[1] == lengths[2]
+
+
+def test_a_reading_does_not_mix_up_exchanges_when_it_forgets() -> None:
+    exchanges = [answered(b"%d" % number) for number in range(100)]
+
+    for _ in range(2):
+        assert [reading.document(exchange) for exchange in exchanges] == list(range(100))
+
+
+def test_a_new_exchange_at_an_old_place_in_memory_is_read_anew() -> None:
+    for number in range(200):
+        assert reading.document(answered(b"%d" % number)) == number
+
+
+# Requests.
+
+
+@pytest.mark.parametrize(
+    "body, streams, plain",
+    [
+        (b'{"stream": true}', True, False),
+        (b'{"stream": false}', False, True),
+        (b"{}", False, True),
+        (b'{"stream": null}', False, False),
+        (b'{"stream": 1}', False, False),
+        (b"no JSON", False, True),
+    ],
+)
+def test_what_was_asked_for_is_read_from_the_request(*, body: bytes, streams: bool, plain: bool) -> None:
+    exchange = answered(b"")
+    exchange = replace(exchange, request=replace(exchange.request, body=body))
+
+    assert (reading.streamed(exchange), reading.unstreamed(exchange)) == (streams, plain)
+
+
+@pytest.mark.parametrize("header, right", [("Bearer ***", True), ("***", False), ("Bearer wrong-key", False)])
+def test_only_the_key_as_the_page_shows_it_makes_a_request_legal(*, header: str, right: bool) -> None:
+    exchange = answered(b"")
+    body = b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}'
+    request = replace(exchange.request, body=body, headers=(("authorization", header),))
+
+    assert reading.legal(replace(exchange, request=request)) is right
+    assert not reading.legal(replace(exchange, request=replace(request, body=b'{"model": "m"}')))
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+    "status, body, code",
+    [
+        (404, b'{"error": {"code": "MODEL_NOT_FOUND"}}', "MODEL_NOT_FOUND"),
+        (404, b'{"error": {"code": 404}}', ""),
+        (404, b'{"error": "no"}', ""),
+        (404, b'{"detail": "no"}', ""),
+        (404, b"<html>", ""),
+        (404, b"\xff", ""),
+        (200, b'{"error": {"code": "MODEL_NOT_FOUND"}}', ""),
+    ],
+)
+def test_the_code_of_an_error_is_a_string_in_its_envelope_or_nothing(status: int, body: bytes, code: str) -> None:
+    assert reading.error_code(answered(body, status=status)) == code
+
+
+@pytest.mark.parametrize("ended", [*CUT_BY_US, *CUT_BY_THEM])
+def test_an_error_that_was_cut_off_has_no_code(ended: Ending) -> None:
+    assert reading.error_code(answered(b'{"error": {"code": "C"}}', status=500, ended=ended)) == ""
+
+
+def test_an_answer_is_told_by_its_status_its_code_and_its_message() -> None:
+    body = b'{"error": {"code": "C", "message": "It is gone."}}'
+
+    assert reading.answer(answered(body, status=502)) == 'HTTP 502 C: "It is gone."'
+    assert reading.answer(answered(b"", status=502)) == "HTTP 502"
+
+
+@pytest.mark.parametrize("ended", list(Ending))
+def test_no_answer_is_inconclusive_where_we_gave_up_and_else_unobservable(ended: Ending) -> None:
+    silent = replace(answered(b"", ended=ended), response=None, detail="it said")
+
+    with pytest.raises(Inconclusive if ended in CUT_BY_US else Unobservable, match=r"no answer: .* \(it said\)"):
+        reading.head(silent)
+
+
+# Completions.
+
+
+@pytest.mark.parametrize(
+    "body, words",
+    [
+        (b"<html>", "not JSON"),
+        (b"[]", "no object at /data: nothing"),
+        (b'{"data": null}', "no object at /data: null"),
+        (b'{"data": []}', "no object at /data"),
+    ],
+)
+def test_a_body_without_a_completion_says_why(body: bytes, words: str) -> None:
+    with pytest.raises(Unobservable, match=words):
+        reading.completion(unstreamed(body))
+
+
+def test_the_completion_of_the_other_surface_stands_at_the_top() -> None:
+    exchange = replace(unstreamed(b'{"choices": [{"message": {"content": "Hi"}}]}'), profile="openai")
+
+    assert reading.text(exchange) == "Hi"
+    assert reading.finish_reason(exchange) is MISSING
+
+
+def test_the_reason_of_an_answer_without_a_choice_is_unobservable() -> None:
+    with pytest.raises(Unobservable, match=r"choices\[0\] is nothing"):
+        reading.finish_reason(unstreamed(b'{"data": {"choices": []}}'))
+
+
+# Streams.
+
+
+def test_a_stream_is_known_by_its_media_type_or_by_how_it_begins() -> None:
+    assert reading.looks_streamed(streamed(b"{}"))
+    for start in (b"data: x", b"event: x", b": x", b"id: 1", b"retry: 1", b"\n\ndata:", b"\xef\xbb\xbfdata:"):
+        assert reading.looks_streamed(answered(start, content_type="text/plain"))
+    for start in (b"{}", b"", b"<html>", b"database"):
+        assert not reading.looks_streamed(answered(start, content_type="text/plain"))
+
+
+def test_a_stream_is_read_as_chunks_errors_and_end_markers() -> None:
+    found = reading.stream(streamed(CHUNK % b"a" + b": ping\n\n" + CHUNK % b"b" + ERROR + DONE))
+
+    assert len(found.events) == 4
+    assert [chunk.payload["choices"][0]["delta"]["content"] for chunk in found.chunks] == ["a", "b"]
+    assert [error.payload for error in found.errors] == [{"code": "C", "message": "m"}]
+    assert [event.data for event in found.done] == ["[DONE]"]
+
+
+def test_events_that_lack_their_blank_line_are_read_as_they_were_meant() -> None:
+    whole = CHUNK % b"a" + CHUNK % b"b" + DONE
+
+    merged = reading.stream(streamed(whole.replace(b"\n\n", b"\n")))
+
+    assert [chunk.payload for chunk in merged.chunks] == [
+        chunk.payload for chunk in reading.stream(streamed(whole)).chunks
+    ]
+    assert len(merged.done) == 1
+
+
+def test_one_document_over_several_data_lines_is_one_chunk() -> None:
+    found = reading.stream(streamed(b'data: {"choices":\ndata: []}\n\n' + DONE))
+
+    assert [chunk.payload for chunk in found.chunks] == [{"choices": []}]
+
+
+def test_a_last_event_that_nothing_ends_counts() -> None:
+    found = reading.stream(streamed(CHUNK % b"a" + b"data: [DONE]"))
+
+    assert len(found.done) == 1
+
+
+def test_what_follows_the_end_marker_is_no_part_of_the_text() -> None:
+    exchange = streamed(CHUNK % b"a" + DONE + CHUNK % b"b")
+
+    assert reading.streamed_text(exchange) == "a"
+    assert len(reading.stream(exchange).events) == 3
+
+
+def test_the_text_of_a_stream_is_its_strings_joined_and_nothing_else() -> None:
+    odd = b'data: {"choices":[{"delta":{"content":null}}]}\n\ndata: {"choices":[]}\n\ndata: 5\n\n'
+
+    assert reading.streamed_text(streamed(CHUNK % b"a" + odd + CHUNK % b"b" + DONE)) == "ab"
+
+
+def test_a_reason_that_a_later_null_follows_is_still_the_reason() -> None:
+    said = (CHUNK % b"").replace(b"null", b'"stop"')
+
+    assert reading.finish_reason(streamed(said + CHUNK % b"" + DONE)) == "stop"
+    assert reading.finish_reason(streamed(CHUNK % b"a" + DONE)) is MISSING
+
+
+def test_a_stream_that_an_error_ended_is_not_undisturbed() -> None:
+    with pytest.raises(Unobservable, match="an error event ended the stream"):
+        reading.undisturbed(streamed(CHUNK % b"a" + ERROR + DONE))
+
+
+@pytest.mark.parametrize("ended", CUT_BY_THEM)
+def test_a_stream_that_the_peer_cut_lasts_but_is_not_undisturbed(ended: Ending) -> None:
+    exchange = streamed(CHUNK % b"a", ended=ended)
+
+    assert reading.lasting(exchange).cut == ended.value
+    with pytest.raises(Unobservable, match="was cut off"):
+        reading.undisturbed(exchange)
+
+
+@pytest.mark.parametrize("ended", CUT_BY_US)
+def test_a_stream_that_we_cut_is_inconclusive(ended: Ending) -> None:
+    with pytest.raises(Inconclusive, match="we stopped reading"):
+        reading.lasting(streamed(CHUNK % b"a", ended=ended))
+    with pytest.raises(Inconclusive, match="ended early after 3 bytes"):
+        reading.whole(unstreamed(b"abc", ended=ended))
+
+
+@given(
+    wire=st.lists(st.sampled_from([CHUNK % b"x", ERROR, DONE, b"data: {\n", b"\n", b": c\n", b"id\n"])),
+    at=st.floats(0, 1),
+)
+@settings(deadline=None, max_examples=100)
+def test_a_stream_cut_anywhere_is_read_and_its_first_chunks_stay_the_same(wire: list[bytes], at: float) -> None:
+    body = b"".join(wire)
+    part = body[: int(at * len(body))]
+
+    whole, cut = reading.stream(streamed(body)), reading.stream(streamed(part, ended=Ending.RESET))
+
+    closed = [frame for frame in cut.frames if frame.closed]
+    assert tuple(closed) == whole.frames[: len(closed)]
