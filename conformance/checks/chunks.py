@@ -228,7 +228,7 @@ def not_in_one_burst(exchange: Exchange) -> Iterator[Violation]:
     if last < TELLING:
         raise Unobservable(f"the whole answer was there after {last:.2f} s, too soon to tell")
     if len({round(moment / MOMENT) for moment in arrivals}) > len(written) * APART:
-        raise Unobservable(f"nothing for {first:.2f} s, then a chunk at a time: a slow start and a fast model, it seems")
+        raise Unobservable(f"nothing for {first:.2f} s, then a chunk at a time: late, and fast from then on")
     yield Violation(
         expected="text while it is being written",
         found=f"nothing for {first:.2f} s, then {len(written)} chunks within {last - first:.2f} s",
@@ -250,7 +250,13 @@ def idle_gap(exchange: Exchange) -> Iterator[Violation]:
 
 
 def arrival(exchange: Exchange, offset: int) -> float:
-    """Seconds from the beginning of the request until the body's first `offset` bytes had come."""
+    """Seconds from the beginning of the request until the body's first `offset` bytes had come.
+
+    Raises:
+        Unobservable: the body is coded, so that its bytes are not those that came.
+    """
+    if body(exchange) != exchange.body:
+        raise Unobservable("the body is coded, which hides when its parts came")
     seen = 0
     for piece in exchange.pieces:
         seen += len(piece.data)

@@ -60,14 +60,14 @@ def content_type(exchange: Exchange) -> Iterator[Violation]:
 @check("stream.utf8", when=streaming, probes=(*ASKED, probes.MULTILINGUAL))
 def utf8(exchange: Exchange) -> Iterator[Violation]:
     """A stream is valid UTF-8; a character that the end of a cut stream splits is not held against it."""
+    cut = stream(exchange).cut
     try:
         body(exchange).decode("utf-8")
     except UnicodeDecodeError as error:
-        if stream(exchange).cut and error.reason == "unexpected end of data":
+        if cut and error.reason == "unexpected end of data":
             return
         found = body(exchange)[error.start : error.end]
         yield Violation(expected="UTF-8", found=f"{found!r}: {error.reason}", where=where((error.start, error.end)))
-    stream(exchange)
 
 
 @check("stream.no-bom", when=streaming, probes=ASKED)

@@ -60,7 +60,9 @@ def answer_is_whole(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(
             expected="a complete HTTP answer", found=f"{exchange.ended.value}: {exchange.detail}", where="ending"
         )
-    elif head(exchange).status and exchange.ended is not Ending.COMPLETE:
+        return
+    head(exchange)
+    if exchange.ended is not Ending.COMPLETE:
         raise Unobservable(f"we stopped reading before the answer ended: {exchange.ended.value}")
 
 

@@ -37,7 +37,7 @@ def _place(exchange: Exchange, pointer: str) -> str:
 
 
 def _member(requirement: str, pointer: str, expected: str, holds: Callable[[Any], bool]) -> Check:
-    """The completion has, at a pointer, a value of a kind; that an object holds it is a requirement of its own."""
+    """The completion has, at a pointer, a value of a kind; that an object is there to hold it is for another to say."""
     holder = pointer.rpartition("/")[0]
 
     def find(exchange: Exchange) -> Iterator[Violation]:

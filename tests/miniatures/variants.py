@@ -277,6 +277,12 @@ ANSWERS: Final = (
     odd("packs its JSON with gzip", on(answers, *_packed("gzip", gzip.compress))),
     odd("packs its JSON with x-gzip", on(answers, *_packed("X-GZIP", gzip.compress))),
     odd("packs its JSON with deflate", on(answers, *_packed("deflate", zlib.compress))),
+    odd(
+        "packs its streams with gzip",
+        on(streams, *_packed("gzip", gzip.compress), _later(1.0)),
+        "stream.not-in-one-burst",
+        "stream.closes",
+    ),
     odd("says that it packed nothing", on(everything, with_header("Content-Encoding", "identity"))),
     odd(
         "spends its limit on thinking",
