@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final, Self
 
 from conformance.document import NotJson, parse
 from conformance.exchange import Exchange, from_json, to_json
+from conformance.schema import defects
 from conformance.target import BadInput
 
 FORMAT: Final = "chat-conformance-evidence/1"
@@ -97,6 +98,17 @@ def _records(lines: Iterable[bytes], file: Path) -> Iterator[tuple[str, Mapping[
         yield place, record
 
 
+def checked(kind: str, record: Mapping[str, Any], place: str) -> None:
+    """Stop at a header, footer or exchange that nothing could be judged on.
+
+    Raises:
+        BadInput: the record does not keep `evidence.schema.json`; the message begins with `place`.
+    """
+    for defect in defects(f"evidence.schema.json#/$defs/{kind}", record):
+        where = defect.pointer or "the record"
+        raise BadInput(f"{place}: the {kind}: {where}: {defect.message}; take the run's own file, unedited")
+
+
 def _gathered(records: Iterator[tuple[str, Mapping[str, Any]]], file: Path) -> Evidence:
     place, first = next(records, (str(file), {}))
     if first.get("kind") != "header":
@@ -110,6 +122,7 @@ def _gathered(records: Iterator[tuple[str, Mapping[str, Any]]], file: Path) -> E
             raise BadInput(f"{place}: a record after the footer; take the run's own file, unedited")
         match record.get("kind"):
             case "exchange":
+                checked("exchange", record, place)
                 try:
                     exchanges.append(from_json(record))
                 except ValueError as error:

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from conformance import __version__, evidence, verdict
 from conformance.checks import CHECKS
-from conformance.document import at, is_integer, is_number, shown
 from conformance.exchange import Ending, Exchange
 from conformance.observe import observe
 from conformance.plan import Plan, planned
@@ -19,57 +18,12 @@ from conformance.probes import OPENING, PROBES
 from conformance.report import html, junit, markdown, record
 from conformance.requirement import Level, catalogue, digest
 from conformance.selection import Selection, filtered
-from conformance.target import PATHS, BadInput, Target
+from conformance.target import BadInput, Target
 
 EXITS: Final[Mapping[str, int]] = {"conformant": 0, "nonconformant": 1, "aborted": 3, "incomplete": 4}
 """The exit code for each verdict of a run (design: verdicts)."""
 INTERRUPTED: Final = 130
 """The exit code of a run that was told to stop."""
-
-
-_LATEST: Final = 253_402_300_800.0  # Unix seconds of the year 10000, which no datetime can tell
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return is_integer(value) and value >= 0
-
-
-def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
-
-
-_HEADER: Final[Mapping[str, Callable[[Any], bool]]] = {
-    **dict.fromkeys(("/suite/version", "/suite/catalogue", "/selection"), _is_text),
-    **dict.fromkeys((f"/target/{name}" for name in ("url", "model", "api_key_env")), _is_text),
-    "/target/max_output_tokens": lambda value: value is None or _is_count(value),
-    "/target/profile": lambda value: value in tuple(PATHS),
-    "/target/capabilities": lambda value: isinstance(value, dict) and all(map(_is_flag, value.values())),
-    "/target/triggers": _is_names,
-    "/started": lambda value: is_number(value) and 0 <= value < _LATEST,
-    **dict.fromkeys(("/strict", "/quick"), _is_flag),
-    **dict.fromkeys((f"/plan/{name}" for name in ("requests", "output_tokens", "unbounded")), _is_count),
-    **dict.fromkeys(("/plan/probes", "/left_out"), _is_texts),
-    **dict.fromkeys(("/filtered", "/promised"), _is_names),
-}
-"""What of the evidence's header a judgement rests on, and what each member must be."""
-_FOOTER: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "/ended": lambda value: value in ("complete", "interrupted", "aborted"),
-    "/reason": _is_text,
-    "/duration_s": lambda value: is_number(value) and 0 <= value < _LATEST,
-    "/requests": _is_count,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +56,6 @@ def plan(target: Target, selection: Selection) -> Plan:
         left_out=left_out,
         quick=selection.quick,
     )
-
-
-def catalogue_size() -> int:
-    """How many requirements there are."""
-    return len(catalogue())
 
 
 def header(target: Target, selection: Selection, asked: Plan) -> dict[str, Any]:
@@ -242,13 +191,9 @@ def _kept(run: Path) -> evidence.Evidence:
         BadInput: it cannot be read, or lacks what `header` writes.
     """
     kept = evidence.read(run)
-    for name, content, members in (("header", kept.header, _HEADER), ("footer", kept.footer, _FOOTER)):
-        for pointer, fits in members.items():
-            if content is not None and not fits(found := at(content, pointer)):
-                raise BadInput(
-                    f"{run}: the {name} of the evidence has {shown(found, limit=40)} at {pointer};"
-                    " take the run's own file, unedited"
-                )
+    evidence.checked("header", kept.header, f"{run}: evidence")
+    if kept.footer is not None:
+        evidence.checked("footer", kept.footer, f"{run}: evidence")
     if lost := set(kept.header["filtered"]) - kept.header["left_out"].keys():
         raise BadInput(
             f"{run}: the header of the evidence gives no reason in left_out for {min(lost)};"

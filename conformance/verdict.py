@@ -11,7 +11,7 @@ from conformance.document import at
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
 from conformance.plan import FAIR_CAP
-from conformance.reading import Inconclusive, Unobservable, answer, asked, authorized, head
+from conformance.reading import Inconclusive, Unobservable, answer, asked, authorized, legal
 from conformance.requirement import CAPABILITIES, CLASSES, Level, Requirement
 
 
@@ -121,15 +121,22 @@ def _capabilities(header: Mapping[str, Any], exchanges: Sequence[Exchange]) -> d
 
 
 def _found(name: str, exchanges: Sequence[Exchange]) -> Capability:
-    """A capability as the answers show it: the first request that uses it and is served, or refused as the client's."""
+    """A capability as the answers show it: a request that uses it was served, or one without fault was refused.
+
+    A request with a mistake in it is refused for that, which says nothing of the model.
+    """
     refusal = ""
     for exchange in exchanges:
         if _uses(name, exchange) and authorized(exchange) and exchange.response is not None:
             if 200 <= exchange.response.status < 300:
                 return Capability(has=True, how=f"found by asking: {exchange.id} was served")
-            if 400 <= head(exchange).status < 500 and head(exchange).status not in (401, 403, 429):
+            if legal(exchange) and 400 <= exchange.response.status < 500 and exchange.response.status not in _ELSE:
                 refusal = refusal or f"found by asking: {exchange.id} was refused, {_told(exchange)}"
     return Capability(has=False, how=refusal) if refusal else Capability(has=None, how="not asked")
+
+
+_ELSE: Final = (401, 403, 429)
+"""Refusals that have another reason than what the model lacks."""
 
 
 def _told(exchange: Exchange) -> str:

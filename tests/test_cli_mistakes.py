@@ -316,7 +316,7 @@ def edited(file: Path, line: int, change: Callable[[dict[str, Any]], object]) ->
 
 
 HEADER = [
-    *("suite", "target", "started", "selection", "strict", "quick", "plan", "left_out", "filtered"),
+    *("suite", "target", "started", "selection", "strict", "quick", "plan", "left_out", "filtered", "promised"),
     *("suite/version", "suite/catalogue", "target/url", "target/profile", "target/model", "target/api_key_env"),
     *("target/capabilities", "target/triggers", "plan/probes", "plan/requests", "plan/output_tokens", "plan/unbounded"),
 ]
@@ -335,9 +335,9 @@ def test_a_header_that_lacks_a_member_or_holds_another_is_told(ran: Path, member
     edited(ran / "evidence.jsonl", 0, lambda record: holder(record).update({name: [None]}))
     holding = refused(called(verb, ran))
 
-    assert lacking.startswith(f"{ran}: the header of the evidence has nothing at /{member}")
-    assert holding.startswith(f"{ran}: the header of the evidence has ")
-    assert f" at /{member}" in holding
+    assert lacking.startswith(f"{ran}: evidence: the header: ")
+    assert f"{name!r} is missing; " in lacking
+    assert holding.startswith(f"{ran}: evidence: the header: /{member}")
     assert lacking.strip().endswith("take the run's own file, unedited")
 
 
@@ -348,13 +348,23 @@ def test_a_header_that_lacks_a_member_or_holds_another_is_told(ran: Path, member
 def test_a_footer_that_says_what_none_says_is_told(ran: Path, member: str, value: object) -> None:
     edited(ran / "evidence.jsonl", -1, lambda record: record.update({member: value}))
 
-    assert refused(called("judge", ran)).startswith(f"{ran}: the footer of the evidence has ")
+    assert f": the footer: /{member}: " in refused(called("judge", ran))
+
+
+@pytest.mark.parametrize(
+    "member,value",
+    [("started", "x"), ("elapsed", None), ("step", "0"), ("request", []), ("response", {"status": "200"})],
+)
+def test_an_exchange_that_says_what_none_says_is_told(ran: Path, member: str, value: object) -> None:
+    edited(ran / "evidence.jsonl", 1, lambda record: record.update({member: value}))
+
+    assert f"line 2: the exchange: /{member}" in refused(called("judge", ran))
 
 
 def test_a_time_that_no_calendar_has_is_told(ran: Path) -> None:
     for time in (1e300, -1, 1e12):
         edited(ran / "evidence.jsonl", 0, partial(dict.update, started=time))
-        assert " at /started;" in refused(called("judge", ran))
+        assert "the header: /started: " in refused(called("judge", ran))
 
 
 def test_a_requirement_filtered_without_a_reason_is_told(ran: Path) -> None:

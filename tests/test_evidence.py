@@ -167,7 +167,7 @@ FOOT = b'{"kind":"footer"}\n'
         (HEAD + b"[" * 100_000 + b"\n" + FOOT, "line 2: nested too deep"),
         (HEAD + b"[]\n", "line 2: not a record"),
         (HEAD + b"{broken}\n", "line 2: Expecting"),
-        (HEAD + EXCHANGE + FOOT, "line 2: not an exchange record: KeyError"),
+        (HEAD + EXCHANGE + FOOT, "line 2: the exchange: the record: "),
         (HEAD + HEAD, "line 2: a second header"),
         (HEAD + FOOT + FOOT, "line 3: a record after the footer"),
         (HEAD + b'{"kind":"note"}\n', "line 2: no record is of the kind 'note'"),

@@ -199,7 +199,10 @@ def _header(capabilities: dict[str, bool], profile: str = "native") -> dict[str,
     return {"target": {"profile": profile, "capabilities": capabilities, "triggers": []}}
 
 
-TOOLS = b'{"tools": [{"type": "function", "function": {"name": "f"}}]}'
+TOOLS = (
+    b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}],'
+    b' "tools": [{"type": "function", "function": {"name": "f"}}]}'
+)
 NEEDING = row(needs=("tools",), certifies="tools")
 
 
@@ -236,6 +239,17 @@ def test_a_capability_that_was_served_once_is_there_whatever_else_was_refused() 
     answers = [exchange(f"a{status}", status=status, request=TOOLS) for status in (422, 200, 422)]
 
     assert judged(*answers, rows=(NEEDING,), header=_header({})).capabilities["tools"].has is True
+
+
+def test_a_request_refused_for_its_own_mistake_does_not_show_that_a_capability_is_absent() -> None:
+    mistaken = TOOLS.replace(b'"Hi"', b"7")
+
+    assert (
+        judged(exchange("a", status=422, request=mistaken), rows=(NEEDING,), header=_header({}))
+        .capabilities["tools"]
+        .has
+        is None
+    )
 
 
 def test_a_requirement_of_another_surface_is_not_applicable() -> None:

@@ -16,7 +16,7 @@ from conformance.check import (
     together,
 )
 from conformance.checks.errors import beside, mistaken, never_5xx
-from conformance.checks.request import accepted, served
+from conformance.checks.request import accepted, busy, either, served
 from conformance.checks.response import counts
 from conformance.document import at, shown
 from conformance.exchange import Exchange
@@ -50,20 +50,31 @@ REFUSED: Final = (
 )
 
 
-def _plainly_served(requirement: str, probe: Probe) -> Check:
-    """A request without anything special is served; the opening request says whether any is."""
-
-    def find(exchange: Exchange) -> Iterator[Violation]:
-        if not served(exchange):
-            yield Violation(expected="HTTP 200", found=answer(exchange), where="status")
-
-    return check(requirement, when=of(probe), probes=(probe,))(find)
+USER: Final = (either("messages.user-accepted", parameters.SHORT, probes.SYSTEM),)
 
 
-PLAIN: Final = (
-    _plainly_served("messages.user-accepted", parameters.SHORT),
-    _plainly_served("messages.system-optional", stream.GREETING),
+def _beside_system(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:
+    """Each exchange, with the conversation that has a system message where that was asked."""
+    found = [exchange for exchange in everything if exchange.probe == probes.SYSTEM.name]
+    for exchange in chosen:
+        yield exchange, *found[-1:]
+
+
+@check(
+    "messages.system-optional",
+    when=of(parameters.SHORT),
+    probes=(parameters.SHORT, probes.SYSTEM),
+    groups=_beside_system,
 )
+def system_optional(exchange: Exchange, *with_system: Exchange) -> Iterator[Violation]:
+    """What is served with a system message is served without one."""
+    if served(exchange):
+        return
+    if busy(exchange) or not any(served(other) for other in with_system):
+        raise Unobservable(f"refused, and not for want of a system message: {answer(exchange)}")
+    yield Violation(
+        expected=f"HTTP 200, as for {with_system[0].id}, which has one", found=answer(exchange), where="status"
+    )
 
 
 def prompt_tokens(exchange: Exchange) -> int:
@@ -139,6 +150,8 @@ def stateless(told: Exchange, asked: Exchange) -> Iterator[Violation]:
     word = probes.UNLIKELY[::-1]
     if word.lower() in (said := text(asked)).lower():
         yield Violation(expected="no word of another conversation", found=shown(said), on=asked.id)
+    elif not said:
+        raise Unobservable("the model said nothing, which gives nothing away")
 
 
 WORDS: Final[Mapping[str, str]] = {

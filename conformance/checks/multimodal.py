@@ -1,34 +1,21 @@
 """The page's section "Multimodal content"."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
-from conformance.check import Check, Violation, check, listed, of, side_by_side
+from conformance.check import Violation, check, listed, of, side_by_side
 from conformance.checks.errors import mistaken
-from conformance.checks.request import accepted, busy, served
+from conformance.checks.request import accepted, either
 from conformance.document import shown
 from conformance.exchange import Exchange
-from conformance.probe import Probe
 from conformance.probes import multimodal as probes
-from conformance.reading import Inconclusive, Unobservable, answer, text
+from conformance.reading import Inconclusive, Unobservable, text
 
-COLOURS: Final = ("red", "green", "blue", "yellow", "orange", "purple", "black", "white", "pink", "brown", "gray")
-
-
-def either(requirement: str, *forms: Probe) -> Check:
-    """At least one of several forms that the page leaves open is served."""
-
-    def find(*exchanges: Exchange) -> Iterator[Violation]:
-        if any(served(exchange) for exchange in exchanges):
-            return
-        if any(busy(exchange) for exchange in exchanges) or len(exchanges) < len(forms):
-            raise Unobservable("not every form was answered: " + "; ".join(answer(exchange) for exchange in exchanges))
-        for exchange in exchanges:
-            yield Violation(
-                expected="HTTP 200 for one of the forms", found=answer(exchange), where="status", on=exchange.id
-            )
-
-    return check(requirement, when=of(*forms), probes=forms, groups=side_by_side)(find)
+COLOURS: Final = frozenset(
+    ("red", "green", "blue", "yellow", "orange", "purple", "black", "white", "pink", "brown", "gray", "grey")
+)
+WORDS: Final = re.compile(r"[^\W\d_]+")
 
 
 ACCEPTED: Final = (
@@ -47,9 +34,8 @@ ACCEPTED: Final = (
 
 def _named(exchange: Exchange) -> str:
     """The one colour that an answer names; empty where it names none or several."""
-    said = text(exchange).lower()
-    found = [colour for colour in COLOURS if colour in said]
-    return found[0] if len(found) == 1 else ""
+    found = set(WORDS.findall(text(exchange).lower())) & COLOURS
+    return found.pop() if len(found) == 1 else ""
 
 
 @check("multimodal.image-seen", when=of(*probes.IMAGES), probes=probes.IMAGES)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from conformance.check import Check, Violation, beside_control, check, listed, of
+from conformance.check import Check, Violation, beside_control, check, listed, of, side_by_side
 from conformance.exchange import Ending, Exchange
 from conformance.probe import Probe
 from conformance.probes import OPENING, plain, stream
@@ -40,6 +40,22 @@ def accepted(requirement: str, *probes: Probe) -> Check:
         )
 
     return check(requirement, when=of(*probes), probes=probes, groups=beside_control)(find)
+
+
+def either(requirement: str, *forms: Probe) -> Check:
+    """At least one of several forms that the page leaves open is served."""
+
+    def find(*exchanges: Exchange) -> Iterator[Violation]:
+        if any(served(exchange) for exchange in exchanges):
+            return
+        if any(busy(exchange) for exchange in exchanges) or len(exchanges) < len(forms):
+            raise Unobservable("not every form was answered: " + "; ".join(answer(exchange) for exchange in exchanges))
+        for exchange in exchanges:
+            yield Violation(
+                expected="HTTP 200 for one of the forms", found=answer(exchange), where="status", on=exchange.id
+            )
+
+    return check(requirement, when=of(*forms), probes=forms, groups=side_by_side)(find)
 
 
 @check("request.endpoint-answers", when=of(OPENING), probes=(OPENING,))

@@ -61,6 +61,8 @@ class _Call:
     named_by_backend: bool
     name: str = ""
     arguments: str = ""
+    wanted: bool = True
+    """Whether the client can use a call of this name; one that it cannot is never told."""
     shown: int | None = None
     """How many characters of the arguments were told; nothing before the call was."""
 
@@ -71,7 +73,7 @@ class _Call:
 
     def told(self) -> Iterator[Step]:
         """The steps that are certain: the name before any argument, and arguments only of an object."""
-        if not self.name or not self.arguments.lstrip().startswith("{"):
+        if not self.wanted or not self.name or not self.arguments.lstrip().startswith("{"):
             return
         if self.shown is None:
             self.shown = 0
@@ -86,6 +88,8 @@ class _Call:
         Raises:
             Broken: there is no name, or the arguments are no JSON object though nothing cut them.
         """
+        if self.name and not self.wanted:
+            return
         if not self.arguments.lstrip().startswith("{"):
             inner = _parsed(self.arguments)
             if self.arguments.strip() in {"", "null", "None"}:
@@ -156,7 +160,7 @@ class Reader:
         for call in self._calls:
             yield from call.ended(cut=self.reason in {"length", "content_filter"})
         if self.reason in {"stop", "tool_calls"}:
-            self.reason = "tool_calls" if self._calls else "stop"
+            self.reason = "tool_calls" if any(call.wanted for call in self._calls) else "stop"
         yield Finish(reason=self.reason, usage=self._usage)
 
     def _choice(self, choice: Any) -> Iterator[Step]:
@@ -170,10 +174,8 @@ class Reader:
             pieces = [{"index": 0, "function": delta["function_call"]}]
         if not isinstance(pieces, list):
             raise mismatch("tool calls are not a list")
-        # A client that forbade calls, or declared no tools, has no use for one.
-        if self.request.tools and self.request.tool_choice != "none":
-            for piece in pieces:
-                yield from self._piece(piece)
+        for piece in pieces if callable_names(self.request) else ():
+            yield from self._piece(piece)
         reason = choice.get("finish_reason")
         if reason is not None and not isinstance(reason, str):
             raise mismatch("a finish reason is not a string")
@@ -201,6 +203,7 @@ class Reader:
         call = self._call_of(piece, name)
         if call.shown is None and name and name != call.name:
             call.name = name if name.startswith(call.name) else call.name + name
+            call.wanted = call.name in callable_names(self.request)
         call.arguments += arguments or ""
         yield from call.told()
 
@@ -227,6 +230,35 @@ class Reader:
         self._calls.append(call)
         self._latest[index] = call
         return call
+
+
+def callable_names(request: ChatRequest) -> frozenset[str]:
+    """The functions that the client has a use for being called: those declared, the named one alone, or none."""
+    names = {tool["function"]["name"] for tool in request.tools}
+    match request.tool_choice:
+        case "none":
+            return frozenset()
+        case "named":
+            return frozenset(names & {request.named})
+    return frozenset(names)
+
+
+def dictated_call(text: str, finish: Finish, request: ChatRequest) -> Iterator[Step]:
+    """The steps of a call that the backend wrote as text, `{name, arguments}`; none where the limit cut it off.
+
+    Raises:
+        Broken: it wrote something else.
+    """
+    document = _parsed(text)
+    name, arguments = at(document, "/name"), at(document, "/arguments")
+    if isinstance(arguments, dict) and isinstance(name, str) and name in callable_names(request):
+        yield CallStart(index=0, id=fresh_call_id(), name=name)
+        yield CallArguments(index=0, fragment=json.dumps(arguments))
+        yield Finish(reason="tool_calls" if finish.reason == "stop" else finish.reason, usage=finish.usage)
+    elif finish.reason in {"length", "content_filter"}:
+        yield finish
+    else:
+        raise mismatch("a tool call was required, and it made none")
 
 
 def _flat(content: Any) -> str:

@@ -1,10 +1,12 @@
 """A request of the page in the words of an OpenAI-compatible server."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from conformance.server.generation import ChatRequest, Detail, Failure, Refused
 from conformance.server.media import source
+from conformance.server.model import text_of
 
 _AS_THEY_ARE: Final = ("temperature", "top_p", "seed", "metadata")
 _MOST_STOPS: Final = 4  # OpenAI takes no more; the gateway itself enforces them all
@@ -33,6 +35,40 @@ def translated(request: ChatRequest, *, model: str) -> dict[str, Any]:
         if "tool_choice" in document:
             body["tool_choice"] = document["tool_choice"]
     return body
+
+
+def dictated(request: ChatRequest, *, model: str) -> dict[str, Any]:
+    """The body that asks for a forced call once more, as structured output: text that must be `{name, arguments}`.
+
+    For a backend that took `tool_choice` and made no such call. Neither tools nor stop sequences are sent: backends
+    refuse tools beside a schema, and a stop sequence speaks of text, which this is not.
+
+    Raises:
+        Refused: as `translated`.
+    """
+    functions = [tool["function"] for tool in request.tools]
+    wanted = [function for function in functions if request.named in {None, function["name"]}]
+    forms = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": function["name"]},
+                "arguments": function.get("parameters") or {"type": "object"},
+            },
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+        }
+        for function in wanted
+    ]
+    form = forms[0] if len(forms) == 1 else {"anyOf": forms}
+    order = "Answer with one call of a function, as JSON with its name and arguments. The functions:"
+    told = [text_of(message) for message in request.messages[:1] if message["role"] == "system"]
+    system = "\n".join([*told, order, *(json.dumps(function, ensure_ascii=False) for function in wanted)])
+    body = translated(request, model=model)
+    body["messages"] = [{"role": "system", "content": system}, *body["messages"][len(told) :]]
+    body["response_format"] = {"type": "json_schema", "json_schema": {"name": "call", "schema": form}}
+    body["stream"] = False
+    return {name: value for name, value in body.items() if name not in {"tools", "tool_choice", "stop"}}
 
 
 def _message(message: Mapping[str, Any], place: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -16,14 +16,27 @@ import httpx
 
 from conformance.document import NotJson, at
 from conformance.document import parse as parsed_json
-from conformance.server.generation import ChatRequest, Detail, Failure, Finish, Refused, Service, Step, Steps
-from conformance.server.openai_answer import Broken, Reader, broken_off, mismatch
-from conformance.server.openai_request import translated
+from conformance.server.generation import (
+    ChatRequest,
+    Detail,
+    Failure,
+    Finish,
+    Refused,
+    Service,
+    Step,
+    Steps,
+    Text,
+)
+from conformance.server.openai_answer import Broken, Reader, broken_off, dictated_call, mismatch
+from conformance.server.openai_request import dictated, translated
 from conformance.sse import Decoder, Frame
 
 _CONNECT: Final = 5.0  # seconds
 _AFTERWARDS: Final = 2.0  # seconds that a backend may be silent between its finish reason and the end
 _LONGEST_MESSAGE: Final = 300
+_MEDIA: Final = r"\b(?:images?|audio|vision|multi-?modal)\b"
+_NO_MEDIA: Final = re.compile(rf"(?i){_MEDIA}.{{0,40}}(?:not |n't |un)support|support.{{0,40}}{_MEDIA}")
+"""How model servers say that a model takes no images or no sound."""
 _SECRET: Final = re.compile(r"(?i)\b(?:bearer\s+\S+|(?:sk|sgk|key|token)[-_][\w-]{6,})|https?://\S+")
 
 
@@ -69,7 +82,9 @@ async def _steps(request: ChatRequest, upstream: Upstream, trust: ssl.SSLContext
     last: Step
     try:
         last = Failure(status=502, code="BACKEND_ERROR", message="The backend failed: it said nothing.")
-        async with aclosing(_exchanged(request, upstream, trust)) as steps:
+        forced = request.tool_choice in {"required", "named"}
+        answered = _forced(request, upstream, trust) if forced else _asked(request, upstream, trust)
+        async with aclosing(answered) as steps:
             async for step in steps:
                 if isinstance(step, Finish):
                     last = step
@@ -86,8 +101,65 @@ async def _steps(request: ChatRequest, upstream: Upstream, trust: ssl.SSLContext
     yield last
 
 
-async def _exchanged(request: ChatRequest, upstream: Upstream, trust: ssl.SSLContext) -> Steps:
-    body = translated(request, model=upstream.model)
+def _asked(request: ChatRequest, upstream: Upstream, trust: ssl.SSLContext) -> Steps:
+    return _exchanged(translated(request, model=upstream.model), request, upstream, trust)
+
+
+async def _forced(request: ChatRequest, upstream: Upstream, trust: ssl.SSLContext) -> Steps:
+    """The answer to a request that forces a call: a call, whatever the backend makes of `tool_choice`.
+
+    Text beside the call is left out (page: a call comes instead of content). A backend that made no such call is
+    asked once more, for the call as structured output; where it cannot do that either, it is the one that failed.
+
+    Raises:
+        Broken: the backend failed, or made no call in either way.
+    """
+    said, called = [], False
+    async with aclosing(_asked(request, upstream, trust)) as steps:
+        async for step in steps:
+            match step:
+                case Text():
+                    said.append(step)
+                case Finish(reason="content_filter") if not called:
+                    for text in said:
+                        yield text
+                    yield step
+                    return
+                case Finish() if not called:
+                    break
+                case _:
+                    called = True
+                    yield step
+    if not called:
+        async with aclosing(_dictated(request, upstream, trust)) as steps:
+            async for step in steps:
+                yield step
+
+
+async def _dictated(request: ChatRequest, upstream: Upstream, trust: ssl.SSLContext) -> Steps:
+    """A forced call, asked for as structured output.
+
+    Raises:
+        Broken: the backend failed, or wrote no call.
+    """
+    text = ""
+    try:
+        async with aclosing(_exchanged(dictated(request, model=upstream.model), request, upstream, trust)) as steps:
+            async for step in steps:
+                match step:
+                    case Text():
+                        text += step.text
+                    case Finish():
+                        for told in dictated_call(text, step, request):
+                            yield told
+    except Broken as error:
+        # What is wrong with this second request is not the client's doing.
+        if error.failure.status == 422:
+            raise mismatch("a tool call was required, and it made none") from None
+        raise
+
+
+async def _exchanged(body: Mapping[str, Any], request: ChatRequest, upstream: Upstream, trust: ssl.SSLContext) -> Steps:
     headers = {"Authorization": f"Bearer {upstream.key}"} if upstream.key else {}
     timeout = httpx.Timeout(upstream.silence, connect=min(_CONNECT, upstream.silence))
     async with (
@@ -95,7 +167,7 @@ async def _exchanged(request: ChatRequest, upstream: Upstream, trust: ssl.SSLCon
         client.stream("POST", _endpoint(upstream.url), json=body) as response,
     ):
         if response.status_code != 200:
-            raise Broken(_failure(response, await response.aread(), upstream))
+            raise Broken(_failure(response, await response.aread(), upstream, request))
         reader = Reader(request=request)
         if response.headers.get("content-type", "").startswith("text/event-stream"):
             async with aclosing(_streamed(response, reader, upstream)) as steps:
@@ -188,12 +260,16 @@ def _endpoint(url: str) -> str:
     return f"{root}/chat/completions" if urlsplit(root).path.endswith("/v1") else f"{root}/v1/chat/completions"
 
 
-def _failure(response: httpx.Response, body: bytes, upstream: Upstream) -> Failure:
+def _failure(response: httpx.Response, body: bytes, upstream: Upstream, request: ChatRequest) -> Failure:
     """What a client is told of the backend's HTTP error (pages on errors and error codes).
 
     A request that the backend finds wrong is the client's mistake, and its message is the only one that is
-    passed on, without what it may give away.
+    passed on, without what it may give away. That it takes no images or no sound is such a mistake under any
+    status: llama.cpp says so with 500.
     """
+    if details := _unseen(body, request):
+        message = f"The request is not valid: {details[0].field}: {details[0].message}"
+        return Failure(status=422, code="VALIDATION_ERROR", message=message, details=details)
     match response.status_code:
         case 400 | 413 | 422:
             message = _shown(body, upstream)
@@ -213,6 +289,19 @@ def _failure(response: httpx.Response, body: bytes, upstream: Upstream) -> Failu
     return broken_off(f"it answered {response.status_code}").failure
 
 
+def _unseen(body: bytes, request: ChatRequest) -> tuple[Detail, ...]:
+    """The parts of media in a request to which the backend answers that it takes none; empty for any other error."""
+    if not _NO_MEDIA.search(_message(body)):
+        return ()
+    return tuple(
+        Detail(field=f"messages[{place}].content[{number}]", message=f"this model takes no {part['type']}")
+        for place, message in enumerate(request.messages)
+        if isinstance(content := message.get("content"), list)
+        for number, part in enumerate(content)
+        if part["type"] != "text"
+    )
+
+
 def _wait(header: str) -> float:
     """The seconds of a `Retry-After`, a number or a date (RFC 9110, section 10.2.3); 1 where it says neither."""
     try:
@@ -227,14 +316,18 @@ def _wait(header: str) -> float:
 
 def _shown(body: bytes, upstream: Upstream) -> str:
     """The backend's own message on one line, cut short, without addresses, keys or its name of the model."""
-    try:
-        document = parsed_json(body)
-    except NotJson:
-        document = None
-    told = [at(document, pointer) for pointer in ("/error/message", "/error", "/message", "/detail")]
-    message = next((text for text in told if isinstance(text, str) and text.strip()), "")
-    message = message.replace(upstream.model, upstream.slug)
+    message = _message(body).replace(upstream.model, upstream.slug)
     if upstream.key:
         message = message.replace(upstream.key, "…")
     message = " ".join(_SECRET.sub("…", message).split())
     return message[:_LONGEST_MESSAGE] or "The backend finds the request wrong."
+
+
+def _message(body: bytes) -> str:
+    """The message in the body of an error, wherever it stands; empty where there is none."""
+    try:
+        document = parsed_json(body)
+    except NotJson:
+        return ""
+    told = [at(document, pointer) for pointer in ("/error/message", "/error", "/message", "/detail")]
+    return next((text for text in told if isinstance(text, str) and text.strip()), "")

@@ -1,0 +1,15 @@
+"""Messages and their roles: page sections "Messages" and "Multi-turn conversations"."""
+
+import pytest
+
+from conformance.requirement import Requirement
+from conformance.suites.settling import settle
+from conformance.verdict import Finding
+
+SECTION = "messages"
+
+
+def test_messages(requirement: Requirement, finding: Finding, pytestconfig: pytest.Config) -> None:
+    """The target keeps the requirement."""
+    assert finding.requirement is requirement
+    settle(finding, strict=pytestconfig.getoption("--conformance-strict"))

@@ -1,0 +1,322 @@
+"""Servers that get roles, turns and histories wrong, and models that do as they like with them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from conformance.exchange import Exchange
+from conformance.probes import messages, tools
+from tests.miniatures.model import Miniature, faulty
+from tests.miniatures.variants import Variant, odd
+from tests.miniatures.wire import (
+    Change,
+    When,
+    after,
+    answered_as,
+    asking,
+    content,
+    on,
+    put,
+    refused,
+    rewritten,
+    with_blocks,
+    with_json,
+    with_nth,
+    with_status,
+)
+
+CONTENT: Final = "/data/choices/0/message/content"
+SERVED: Final = answered_as("parameters.seed")
+SYSTEM: Final = asking(messages.SYSTEM.name)
+RECALL: Final = asking(messages.RECALL.name)
+PLAINLY: Final = asking(messages.APART[0].name)
+STREAMED: Final = asking(messages.APART[1].name)
+FIRST, SECOND = messages.MARKERS
+KEPT: Final = messages.UNLIKELY[::-1]
+
+ACCEPTED: Final[Mapping[str, str]] = {
+    "messages.system-accepted": messages.SYSTEM.name,
+    "messages.system-anywhere": messages.SYSTEM_LATER.name,
+    "messages.history-accepted": messages.HISTORY.name,
+    "messages.assistant-accepted": messages.RECALL.name,
+    "messages.tool-accepted": tools.BY_HAND.name,
+    "messages.parts-accepted": messages.TEXT_PART.name,
+}
+
+REFUSED: Final[Mapping[str, str]] = {
+    "messages.tool-call-id-required": messages.TOOL_WITHOUT_ID.name,
+    "messages.role-required": messages.NO_ROLE.name,
+    "messages.role-type": messages.ROLE_NUMBER.name,
+    "messages.role-known": messages.ROLE_UNKNOWN.name,
+    "messages.content-required": messages.NO_CONTENT.name,
+    "messages.content-type": messages.CONTENT_NUMBER.name,
+    "messages.message-object": messages.STRING_MESSAGE.name,
+    "messages.not-empty": messages.NO_MESSAGE.name,
+}
+# What a refused conversation no longer shows.
+_HIDDEN: Final = ("messages.system-obeyed", "messages.history-", "tools.")
+
+
+def wrongly_refused(requirement: str, *probes: str, red: tuple[str, ...] = (), unseen: tuple[str, ...] = ()) -> (
+    tuple[Miniature, ...]
+):
+    """The probes refused as a mistake, as too much, and a failure over them."""
+    return tuple(
+        faulty(
+            f"{does} {', '.join(probes)}",
+            on(asking(*probes), refused(status, code)),
+            requirement,
+            *red,
+            says=f"; HTTP {status} {code}",
+            unseen=unseen,
+        )
+        for does, status, code in (
+            ("refuses", 422, "VALIDATION_ERROR"),
+            ("has no room for", 413, "PAYLOAD_TOO_LARGE"),
+            ("breaks over", 500, "INTERNAL_ERROR"),
+        )
+    )
+
+
+def wrongly_served(requirement: str, probe: str, *never_5xx: str, served: Change | None = None) -> (
+    tuple[Miniature, ...]
+):
+    """The probe served, failed over, and refused for the sake of a key that is good."""
+    wanted = "status: HTTP 4xx for the mistake in the body; HTTP "
+    return (
+        faulty(f"takes {probe}", served or SERVED(asking(probe)), requirement, says=wanted + "200"),
+        faulty(
+            f"breaks over {probe}",
+            on(asking(probe), refused(500, "INTERNAL_ERROR")),
+            requirement,
+            *never_5xx,
+            says=wanted + "500 INTERNAL_ERROR",
+        ),
+        faulty(
+            f"asks for another key over {probe}",
+            on(asking(probe), refused(401, "AUTH_TOKEN_INVALID")),
+            requirement,
+            says=wanted + "401",
+        ),
+    )
+
+
+def second(probe: str) -> When:
+    """The second exchange of a probe."""
+    return lambda exchange: exchange.probe == probe and exchange.step == 1
+
+
+def says(when: When, text: str | Callable[[str], str]) -> Change:
+    """Another text in some unstreamed answers."""
+    return on(when, with_json(CONTENT, text))
+
+
+def streams(when: When, text: str) -> Change:
+    """Another text in some streams, all of it in their second chunk."""
+
+    def one(exchange: Exchange) -> Exchange:
+        silent = with_blocks(lambda blocks: [block for block in blocks if not content(block.document or _NO_TEXT)])
+        return with_nth(0, lambda chunk: put(chunk, "/choices/0/delta/content", text))(silent(exchange))
+
+    return on(when, one)
+
+
+_NO_TEXT: Final[dict[str, Any]] = {"choices": [{"delta": {}}]}
+
+
+def _reads(prompt: int) -> Any:
+    """An answer to a prompt of so many tokens."""
+
+    def change(document: Any) -> Any:
+        usage = document["data"]["usage"]
+        return put(
+            put(document, "/data/usage/total_tokens", prompt + usage["completion_tokens"]),
+            "/data/usage/prompt_tokens",
+            prompt,
+        )
+
+    return rewritten(change)
+
+
+ALONE: Final = 22
+"""Prompt tokens of the question about the secret word, asked without its history."""
+GREETING: Final = 9
+"""Prompt tokens of the plain question."""
+
+ROLES: Final = (
+    faulty(
+        "knows no user",
+        on(asking("plain.greeting"), refused(422, "VALIDATION_ERROR")),
+        "messages.user-accepted",
+        "request.endpoint-answers",
+        says="status: HTTP 200; HTTP 422 VALIDATION_ERROR",
+        unseen=("",),
+    ),
+    faulty(
+        "breaks over a user",
+        on(asking("plain.greeting"), refused(500, "INTERNAL_ERROR")),
+        "messages.user-accepted",
+        "request.endpoint-answers",
+        says="status: HTTP 200; HTTP 500",
+        unseen=("",),
+    ),
+    faulty(
+        "forgets the system message",
+        after(says(SYSTEM, "OK"), on(SYSTEM, _reads(GREETING))),
+        "messages.system-obeyed",
+        says='"Brackwater" in the answer, or at least more prompt tokens than without the system message; "OK"; 9',
+    ),
+    faulty(
+        "puts the system message in the place of the question",
+        after(says(SYSTEM, "How can I help?"), on(SYSTEM, _reads(7))),
+        "messages.system-obeyed",
+        says="7 prompt tokens with it, 9 without",
+    ),
+)
+
+TURNS: Final = (
+    faulty(
+        "sends only the last turn",
+        after(says(RECALL, "unknown"), on(RECALL, _reads(ALONE))),
+        "messages.history-used",
+        "messages.history-counted",
+        says=f'"{messages.UNLIKELY}" in the answer, or at least more prompt tokens than without the turns before;',
+    ),
+    faulty(
+        "sends only the first turn",
+        after(says(RECALL, "I will."), on(RECALL, _reads(14))),
+        "messages.history-used",
+        "messages.history-counted",
+        says="14 prompt tokens with it, 22 without",
+    ),
+    faulty(
+        "counts only the last turn",
+        on(RECALL, _reads(ALONE)),
+        "messages.history-counted",
+        says="/data/usage/prompt_tokens: more than 22 prompt tokens; 22",
+    ),
+    faulty(
+        "counts every prompt as one token",
+        on(asking(messages.RECALL.name, messages.STATELESS.name), _reads(1)),
+        "messages.history-counted",
+        says="more than 1 prompt tokens; 1",
+    ),
+    faulty(
+        "keeps the word of another request",
+        says(second(messages.STATELESS.name), KEPT),
+        "messages.stateless",
+        says=f'no word of another conversation; "{KEPT}"',
+    ),
+    faulty(
+        "keeps the history of a key",
+        after(
+            says(second(messages.STATELESS.name), f"You told me: it is {KEPT.upper()}."),
+            on(second(messages.STATELESS.name), _reads(40)),
+        ),
+        "messages.stateless",
+        says=f"it is {KEPT.upper()}",
+    ),
+)
+
+CROSSED: Final = (
+    faulty(
+        "gives two clients each the other's answer",
+        after(says(PLAINLY, SECOND), streams(STREAMED, FIRST)),
+        "messages.answers-not-crossed",
+        says=f'"{FIRST}"; "{SECOND}"',
+    ),
+    faulty(
+        "mixes another client's stream into an answer",
+        streams(STREAMED, f"peri{FIRST}scope"),
+        "messages.answers-not-crossed",
+        says=f'"{SECOND}"; "peri{FIRST}scope"',
+    ),
+    faulty(
+        "answers from a cache that does not look at the question",
+        says(PLAINLY, "first lantern\n\ndata: [DONE]\n\nlast lantern"),
+        "messages.answers-not-crossed",
+        says=f'"{FIRST}"; "first lantern',
+    ),
+    faulty(
+        "appends the answer before",
+        says(PLAINLY, lambda said: f"Zürich 東京 🎈 naïve {said}"),
+        "messages.answers-not-crossed",
+        says=f"naïve {FIRST}",
+    ),
+)
+
+FAILING: Final = (
+    faulty(
+        "breaks over every malformed message",
+        on(asking(*REFUSED.values()), refused(500, "INTERNAL_ERROR")),
+        "messages.never-5xx",
+        *REFUSED,
+        says="status: HTTP 4xx; HTTP 500 INTERNAL_ERROR",
+    ),
+    faulty(
+        "passes a backend's failure over a malformed message on",
+        on(asking(messages.NO_CONTENT.name), refused(502, "BACKEND_ERROR")),
+        "messages.never-5xx",
+        "messages.content-required",
+        says="status: HTTP 4xx; HTTP 502 BACKEND_ERROR",
+    ),
+    faulty(
+        "takes whatever stands in messages",
+        after(*(SERVED(asking(probe)) for probe in REFUSED.values())),
+        *REFUSED,
+        says="HTTP 200",
+    ),
+)
+
+MINIATURES: Final = (
+    *ROLES,
+    *TURNS,
+    *CROSSED,
+    *FAILING,
+    *(each for row, probe in ACCEPTED.items() for each in wrongly_refused(row, probe, unseen=_HIDDEN)),
+    *(each for row, probe in REFUSED.items() for each in wrongly_served(row, probe, "messages.never-5xx")),
+)
+
+
+def _throttled(when: When) -> Change:
+    """A 429 first, and the answer at the second try."""
+
+    def change(exchanges: tuple[Exchange, ...]) -> tuple[Exchange, ...]:
+        found: list[Exchange] = []
+        for exchange in exchanges:
+            if when(exchange):
+                found += [replace(refused(429, "RATE_LIMITED")(exchange), retried=True), replace(exchange, attempt=2)]
+            else:
+                found.append(exchange)
+        return tuple(found)
+
+    return change
+
+
+APART: Final = asking(*(probe.name for probe in messages.APART))
+MISTAKES: Final = asking(*REFUSED.values())
+
+VARIANTS: Final[tuple[Variant, ...]] = (
+    odd("reads the system message and does as it likes", says(SYSTEM, "OK"), "messages.system-obeyed"),
+    odd("writes the system message's word in small letters", says(SYSTEM, "brackwater: OK")),
+    odd("does the system message's bidding at the end", says(SYSTEM, "OK, and Brackwater.")),
+    odd("obeys a system message that it does not count", on(SYSTEM, _reads(GREETING))),
+    odd("reads the history and says that it was not told", says(RECALL, "unknown"), "messages.history-used"),
+    odd("keeps the secret to itself", says(RECALL, "I must not tell it."), "messages.history-used"),
+    odd("tells the secret in a sentence", says(RECALL, f"It is **{messages.UNLIKELY.upper()}**, you said.")),
+    odd("says nothing of what it was told", says(RECALL, ""), "messages.history-used"),
+    odd("guesses a word", says(second(messages.STATELESS.name), f"Perhaps {messages.UNLIKELY}?")),
+    odd("says unknown", says(second(messages.STATELESS.name), "unknown")),
+    odd(
+        "says nothing when it was not told",
+        says(second(messages.STATELESS.name), ""),
+        "messages.stateless",
+    ),
+    odd("repeats a word in a sentence", after(says(PLAINLY, f"Sure: {FIRST}!"), streams(STREAMED, f" {SECOND.upper()}"))),
+    odd("repeats no word", after(says(PLAINLY, "I would rather not."), streams(STREAMED, "No."))),
+    odd("says nothing where a word is wanted", after(says(PLAINLY, ""), streams(STREAMED, ""))),
+    odd("translates in its own way", says(asking(messages.HISTORY.name), "Bonne soirée !")),
+    odd("refuses malformed messages with 400", on(MISTAKES, with_status(400))),
+    odd("throttles malformed messages", _throttled(MISTAKES)),
+    odd("throttles requests that are sent at once", _throttled(APART)),
+)
