@@ -65,11 +65,11 @@ def side_by_side(chosen: Sequence[Exchange], _all: Sequence[Exchange]) -> Iterab
 
 def in_sequence(chosen: Sequence[Exchange], _all: Sequence[Exchange]) -> Iterable[Group]:
     """The exchanges of each probe that has several, in the order of its requests; those that were not sent left out."""
-    probes: dict[str, list[Exchange]] = {}
+    sequences: dict[tuple[str, int], list[Exchange]] = {}
     for exchange in chosen:
         if exchange.ended is not Ending.UNSENT:
-            probes.setdefault(exchange.probe, []).append(exchange)
-    for group in probes.values():
+            sequences.setdefault((exchange.probe, exchange.round), []).append(exchange)
+    for group in sequences.values():
         if len(group) > 1:
             yield tuple(sorted(group, key=lambda exchange: exchange.step))
 

@@ -224,6 +224,8 @@ def _print_plan(asked: Plan) -> None:
         f"\nat most {asked.requests} requests (retries aside) and {asked.output_tokens} output tokens{unbounded};"
         f" about {asked.prompt_tokens} prompt tokens"
     )
+    if asked.again:
+        click.echo(f"where a model leaves something undecided, up to {asked.again} of the requests are made once more")
 
 
 _RUN_DIR: Final = click.argument(

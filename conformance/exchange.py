@@ -69,6 +69,8 @@ class Exchange:
     """1 for the first try; more after a retry."""
     retried: bool = False
     """Another attempt followed, since the contract calls this answer retryable."""
+    round: int = 1
+    """2 where the probe was asked once more, since a model had left something undecided."""
     control: str = ""
     """The probe that asks the same but for one thing; empty where there is none."""
     profile: str = "native"
@@ -85,10 +87,9 @@ class Exchange:
 
     @property
     def id(self) -> str:
-        """Unique within a run: the probe's name, `/2` for its second request, `~2` for a second attempt."""
-        return (
-            self.probe + (f"/{self.step + 1}" if self.step else "") + (f"~{self.attempt}" if self.attempt > 1 else "")
-        )
+        """Unique within a run: the probe's name, `/2` its second request, `~2` after a retry, `+2` asked once more."""
+        marks = (("/", self.step + 1), ("~", self.attempt), ("+", self.round))
+        return self.probe + "".join(f"{mark}{number}" for mark, number in marks if number > 1)
 
     @property
     def body(self) -> bytes:
@@ -118,6 +119,7 @@ def to_json(exchange: Exchange) -> dict[str, Any]:
         "step": exchange.step,
         "attempt": exchange.attempt,
         "retried": exchange.retried,
+        "round": exchange.round,
         "control": exchange.control,
         "profile": exchange.profile,
         "started": exchange.started,
@@ -156,6 +158,7 @@ def from_json(record: Mapping[str, Any]) -> Exchange:
             step=record["step"],
             attempt=record["attempt"],
             retried=record["retried"],
+            round=record["round"],
             control=record["control"],
             profile=record["profile"],
             started=record["started"],

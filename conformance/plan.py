@@ -33,6 +33,8 @@ class Plan:
     """The most that the requests let the model write, those aside that bound nothing."""
     unbounded: int
     """Answers that only the model bounds, since the request must do without `max_tokens`."""
+    again: int
+    """Requests more, at most, where a model leaves something undecided: what depends on it is asked once more."""
 
 
 def _prompt(step: Step) -> int:
@@ -91,6 +93,7 @@ def planned(  # noqa: PLR0913  # each is one thing the plan depends on
         quick: only the probes marked so.
     """
     chosen: dict[str, Probe] = {opening.name: opening}
+    moody: set[str] = set()
     dropped: dict[str, str] = dict(left_out)
     fits = _budget(target)
     fits((opening,))
@@ -109,6 +112,7 @@ def planned(  # noqa: PLR0913  # each is one thing the plan depends on
             if fits([item for name, item in needed.items() if name not in chosen]):
                 chosen |= needed
                 reached = True
+                moody |= {probe.name} if "model" in requirement.needs else set()
         if not reached:
             dropped[requirement.id] = "over the limits of requests or tokens (--max-requests, --max-tokens)"
     probes = tuple(probe for name, probe in catalogue.items() if name in chosen)
@@ -121,6 +125,7 @@ def planned(  # noqa: PLR0913  # each is one thing the plan depends on
         prompt_tokens=sum(_prompt(step) for step in steps),
         output_tokens=sum(output_bound(step, cap=cap) or 0 for step in steps),
         unbounded=sum(output_bound(step, cap=cap) is None for step in steps),
+        again=sum(len(probe.steps) for probe in probes if probe.name in moody) + bool(moody - {opening.name}),
     )
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from conformance import __version__, evidence, verdict
 from conformance.checks import CHECKS
 from conformance.exchange import Ending, Exchange
-from conformance.observe import observe
+from conformance.observe import Ended, observe
 from conformance.plan import Plan, planned
+from conformance.probe import Probe
 from conformance.probes import OPENING, PROBES
 from conformance.report import html, junit, markdown, record
 from conformance.requirement import Level, catalogue, digest
@@ -154,12 +155,17 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
     begun = time.monotonic()
     sent = 0
     with evidence.Journal(run / "evidence.jsonl", header(target, selection, asked)) as journal:
+        exchanges: list[Exchange] = []
 
         def kept(exchange: Exchange) -> None:
             nonlocal sent
             sent += exchange.ended is not Ending.UNSENT
+            exchanges.append(exchange)
             journal.record(exchange)
             seen(exchange)
+
+        def second(exchange: Exchange) -> None:
+            kept(replace(exchange, round=2))
 
         def close(ended: str, reason: str) -> None:
             took = round(time.monotonic() - begun, 3)
@@ -167,10 +173,29 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
 
         try:
             outcome = await observe(asked.probes, target=target, key=key, record=kept, opening=OPENING.name)
+            again = _undecided(exchanges, asked) if outcome.ended is Ended.COMPLETE else ()
+            left = target.limits.max_requests - sent
+            if again and left > sum(len(probe.steps) for probe in again):
+                rest = replace(target, limits=replace(target.limits, max_requests=left))
+                await observe((OPENING, *again), target=rest, key=key, record=second, opening=OPENING.name)
         except asyncio.CancelledError:
             close("interrupted", "")
             raise
         close(outcome.ended.value, outcome.reason)
+
+
+def _undecided(exchanges: Sequence[Exchange], asked: Plan) -> tuple[Probe, ...]:
+    """The probes of the plan that are worth asking once more: a model's mood left undecided what they are to show."""
+    final = tuple(exchange for exchange in exchanges if not exchange.retried)
+    sent = {probe.name for probe in asked.probes}
+    wanted: set[str] = set()
+    for identity, check in CHECKS.items():
+        row = catalogue()[identity]
+        names = {probe.name for probe in check.probes} & sent
+        if names and "model" in row.needs and identity not in asked.left_out:
+            found = verdict.judged(row, check, final).verdict
+            wanted |= names if found is verdict.Verdict.INCONCLUSIVE else set()
+    return tuple(probe for probe in asked.probes if probe.name in wanted and probe is not OPENING)
 
 
 def judged(run: Path) -> Judgement:
@@ -202,7 +227,12 @@ def _kept(run: Path) -> evidence.Evidence:
     places = {name: place for place, name in enumerate(kept.header["plan"]["probes"])}
     ordered = sorted(
         kept.exchanges,
-        key=lambda exchange: (places.get(exchange.probe, len(places)), exchange.step, exchange.attempt),
+        key=lambda exchange: (
+            places.get(exchange.probe, len(places)),
+            exchange.round,
+            exchange.step,
+            exchange.attempt,
+        ),
     )
     return evidence.Evidence(header=kept.header, exchanges=tuple(ordered), footer=kept.footer)
 

@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from conformance import run
 from conformance.requirement import Level, catalogue
 from conformance.selection import Selection
+from conformance.server.generation import ChatRequest, Finish, Service, Steps
 from conformance.server.hosting import serve_in_thread
+from conformance.server.model import reply
 from conformance.server.moods import MOODS, moody_services
 from conformance.server.site import Site
 from conformance.target import Key, Target
@@ -90,3 +93,35 @@ def test_a_must_that_needs_no_model_is_decided_whatever_the_mood(
 
     assert len(musts) > 100
     assert {found.requirement.id for found in musts if found.verdict is not Verdict.PASS} == set()
+
+
+def drowsy() -> Service:
+    """A model that says nothing the first time it is asked something, and then answers."""
+    asked: set[str] = set()
+
+    async def steps(request: ChatRequest) -> Steps:
+        question = repr(request.document)
+        if question in asked or request.tool_choice in {"required", "named"}:
+            async for step in reply(request):
+                yield step
+        else:
+            asked.add(question)
+            yield Finish(reason="stop")
+
+    return Service(slug="reference/mood-drowsy", display_name="drowsy", steps=steps, max_output_tokens=512)
+
+
+def test_what_a_mood_left_undecided_is_asked_once_more(tmp_path: Path) -> None:
+    site = Site(keys=(KEY,))
+    with serve_in_thread(replace(site, services=(*site.services, drowsy()))) as address:
+        target = Target(url=address, model="reference/mood-drowsy", capabilities=CAPABILITIES, max_output_tokens=512)
+        selection = Selection(only=("stream.text-accumulates", "parameters.stop-string-stops"))
+        asked = run.plan(target, selection)
+        asyncio.run(run.observed(tmp_path, target=target, key=Key(KEY), selection=selection, asked=asked))
+    judged = run.judged(tmp_path)
+    again = [exchange["id"] for exchange in judged.report["exchanges"] if exchange["id"].endswith("+2")]
+
+    assert "parameters.stopped+2" in again
+    assert 0 < len(again) <= asked.again
+    found = {finding.requirement.id: finding.verdict for finding in judged.conclusion.findings}
+    assert found["parameters.stop-string-stops"] is Verdict.PASS

@@ -86,6 +86,18 @@ def prompt_tokens(exchange: Exchange) -> int:
     return counts(at(completion(exchange), "/usage"))[0]
 
 
+def in_sequence_with(control: Probe) -> Grouping:
+    """The exchanges of each probe that has several, and after them the last of another probe."""
+
+    def groups(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:
+        beside = [exchange for exchange in everything if exchange.probe == control.name]
+        for group in in_sequence(chosen, everything):
+            if beside:
+                yield (*group, beside[-1])
+
+    return groups
+
+
 def _beside_question_alone(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:
     """The question after its history, with the same question asked without one."""
     alone = [exchange for exchange in everything if exchange.probe == probes.STATELESS.name and exchange.step == 1]

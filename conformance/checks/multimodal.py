@@ -48,21 +48,25 @@ def image_seen(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected=probes.COLOUR, found=shown(text(exchange)))
 
 
+_AS_BASE64: Final = frozenset(probe.name for probe in (probes.IMAGE_NESTED, probes.IMAGE_FLAT))
+
+
 @check("multimodal.image-forms-agree", when=of(*probes.IMAGES), probes=probes.IMAGES, groups=side_by_side)
 def image_forms_agree(*exchanges: Exchange) -> Iterator[Violation]:
     """The same image sent in either form brings the same colour."""
-    named: dict[str, Exchange] = {}
+    named: list[tuple[str, Exchange]] = []
     for exchange in exchanges:
         try:
             if colour := _named(exchange):
-                named.setdefault(colour, exchange)
+                named.append((colour, exchange))
         except (Unobservable, Inconclusive):
             continue
-    if not named:
-        raise Unobservable("the model named no colour")
-    (first, kept), *others = named.items()
-    for colour, exchange in others:
-        yield Violation(expected=f"{first}, as in {kept.id}", found=colour, on=exchange.id)
+    for colour, exchange in named:
+        first, kept = named[0]
+        if colour != first:
+            yield Violation(expected=f"{first}, as in {kept.id}", found=colour, on=exchange.id)
+    if len({exchange.probe in _AS_BASE64 for _, exchange in named}) != 2:
+        raise Unobservable("the model did not name a colour for both forms")
 
 
 CHECKS: Final = listed(globals())

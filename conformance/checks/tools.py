@@ -7,7 +7,7 @@ from typing import Any, Final
 from conformance.check import Check, Violation, check, in_sequence, listed, of
 from conformance.checks.errors import beside, mistaken, never_5xx
 from conformance.checks.finish import has_calls
-from conformance.checks.messages import prompt_tokens
+from conformance.checks.messages import in_sequence_with, prompt_tokens
 from conformance.checks.request import accepted, busy, served
 from conformance.document import MISSING, NotJson, at, is_integer, parse, shown
 from conformance.exchange import Exchange
@@ -249,14 +249,22 @@ def result_answered(first: Exchange, second: Exchange) -> Iterator[Violation]:
         raise Unobservable("the model said nothing")
 
 
-@check("tools.result-used", when=of(probes.REQUIRED_CALL), probes=(probes.REQUIRED_CALL,), groups=in_sequence)
-def result_used(first: Exchange, second: Exchange) -> Iterator[Violation]:
-    """What the tool's result said shows in the answer, or at least in the length of the prompt."""
+@check(
+    "tools.result-used",
+    when=of(probes.REQUIRED_CALL),
+    probes=(probes.REQUIRED_CALL, parameters.CHOICE_NONE),
+    groups=in_sequence_with(parameters.CHOICE_NONE),
+)
+def result_used(first: Exchange, second: Exchange, alone: Exchange) -> Iterator[Violation]:
+    """What the tool's result said shows in the answer, or at least in the length of the prompt.
+
+    The prompt is measured against the question alone under the same choice: some servers hide the tools beside none.
+    """
     calls(first)
     said = text(second)
     if str(probes.READING) in said.replace(",", "").replace(".", ""):
         return
-    before, after = prompt_tokens(first), prompt_tokens(second)
+    before, after = prompt_tokens(alone), prompt_tokens(second)
     if after > before:
         raise Unobservable(f"the model read the result ({after} prompt tokens) and did not use it: {shown(said)}")
     yield Violation(

@@ -10,7 +10,7 @@ GREETING = Probe(
             body={
                 "model": MODEL,
                 "messages": [{"role": "user", "content": "Reply with exactly: Hello"}],
-                "max_tokens": 64,
+                "max_tokens": 32,
             }
         ),
     ),

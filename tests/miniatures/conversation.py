@@ -7,12 +7,12 @@ from typing import Any, Final
 from conformance.exchange import Exchange
 from conformance.probes import messages, tools
 from tests.miniatures.model import Miniature, faulty
+from tests.miniatures.retold import as_told, declined
 from tests.miniatures.variants import Variant, odd
 from tests.miniatures.wire import (
     Change,
     When,
     after,
-    answered_as,
     asking,
     content,
     on,
@@ -26,7 +26,6 @@ from tests.miniatures.wire import (
 )
 
 CONTENT: Final = "/data/choices/0/message/content"
-SERVED: Final = answered_as("parameters.seed")
 SYSTEM: Final = asking(messages.SYSTEM.name)
 RECALL: Final = asking(messages.RECALL.name)
 PLAINLY: Final = asking(messages.APART[0].name)
@@ -39,7 +38,6 @@ ACCEPTED: Final[Mapping[str, str]] = {
     "messages.system-anywhere": messages.SYSTEM_LATER.name,
     "messages.history-accepted": messages.HISTORY.name,
     "messages.assistant-accepted": messages.RECALL.name,
-    "messages.tool-accepted": tools.BY_HAND.name,
     "messages.parts-accepted": messages.TEXT_PART.name,
 }
 
@@ -54,17 +52,25 @@ REFUSED: Final[Mapping[str, str]] = {
     "messages.not-empty": messages.NO_MESSAGE.name,
 }
 # What a refused conversation no longer shows.
-_HIDDEN: Final = ("messages.system-obeyed", "messages.history-", "tools.")
+_HIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "messages.system-accepted": ("messages.system-obeyed",),
+    "messages.assistant-accepted": ("messages.history-used", "messages.history-counted"),
+}
 
 
-def wrongly_refused(requirement: str, *probes: str, red: tuple[str, ...] = (), unseen: tuple[str, ...] = ()) -> (
-    tuple[Miniature, ...]
-):
+def declined_as(when: When, status: int, code: str) -> Change:
+    """Refuse some exchanges in the envelope, with a status and a code."""
+    return declined(when, with_status(status), with_json("/error/code", code))
+
+
+def wrongly_refused(
+    requirement: str, *probes: str, red: tuple[str, ...] = (), unseen: tuple[str, ...] = ()
+) -> tuple[Miniature, ...]:
     """The probes refused as a mistake, as too much, and a failure over them."""
     return tuple(
         faulty(
             f"{does} {', '.join(probes)}",
-            on(asking(*probes), refused(status, code)),
+            declined_as(asking(*probes), status, code),
             requirement,
             *red,
             says=f"; HTTP {status} {code}",
@@ -78,23 +84,23 @@ def wrongly_refused(requirement: str, *probes: str, red: tuple[str, ...] = (), u
     )
 
 
-def wrongly_served(requirement: str, probe: str, *never_5xx: str, served: Change | None = None) -> (
-    tuple[Miniature, ...]
-):
+def wrongly_served(
+    requirement: str, probe: str, *never_5xx: str, served: Change | None = None
+) -> tuple[Miniature, ...]:
     """The probe served, failed over, and refused for the sake of a key that is good."""
     wanted = "status: HTTP 4xx for the mistake in the body; HTTP "
     return (
-        faulty(f"takes {probe}", served or SERVED(asking(probe)), requirement, says=wanted + "200"),
+        faulty(f"takes {probe}", served or as_told("parameters.seed", asking(probe)), requirement, says=wanted + "200"),
         faulty(
             f"breaks over {probe}",
-            on(asking(probe), refused(500, "INTERNAL_ERROR")),
+            declined_as(asking(probe), 500, "INTERNAL_ERROR"),
             requirement,
             *never_5xx,
             says=wanted + "500 INTERNAL_ERROR",
         ),
         faulty(
             f"asks for another key over {probe}",
-            on(asking(probe), refused(401, "AUTH_TOKEN_INVALID")),
+            declined_as(asking(probe), 401, "AUTH_TOKEN_INVALID"),
             requirement,
             says=wanted + "401",
         ),
@@ -138,27 +144,29 @@ def _reads(prompt: int) -> Any:
     return rewritten(change)
 
 
+USED: Final = ("plain.greeting", messages.SYSTEM.name)
+"""The shortest conversations with a user."""
 ALONE: Final = 22
 """Prompt tokens of the question about the secret word, asked without its history."""
 GREETING: Final = 9
 """Prompt tokens of the plain question."""
 
 ROLES: Final = (
-    faulty(
-        "knows no user",
-        on(asking("plain.greeting"), refused(422, "VALIDATION_ERROR")),
-        "messages.user-accepted",
-        "request.endpoint-answers",
-        says="status: HTTP 200; HTTP 422 VALIDATION_ERROR",
-        unseen=("",),
-    ),
-    faulty(
-        "breaks over a user",
-        on(asking("plain.greeting"), refused(500, "INTERNAL_ERROR")),
-        "messages.user-accepted",
-        "request.endpoint-answers",
-        says="status: HTTP 200; HTTP 500",
-        unseen=("",),
+    *(
+        faulty(
+            name,
+            declined_as(asking(*probes), status, code),
+            requirement,
+            "request.endpoint-answers",
+            says=f"; HTTP {status} {code}",
+            unseen=("",),
+        )
+        for requirement, name, probes, status, code in (
+            ("messages.user-accepted", "knows no user", USED, 422, "VALIDATION_ERROR"),
+            ("messages.user-accepted", "breaks over a user", USED, 500, "INTERNAL_ERROR"),
+            ("messages.system-optional", "wants a system message", USED[:1], 422, "VALIDATION_ERROR"),
+            ("messages.system-optional", "breaks for want of a system message", USED[:1], 500, "INTERNAL_ERROR"),
+        )
     ),
     faulty(
         "forgets the system message",
@@ -248,21 +256,21 @@ CROSSED: Final = (
 FAILING: Final = (
     faulty(
         "breaks over every malformed message",
-        on(asking(*REFUSED.values()), refused(500, "INTERNAL_ERROR")),
+        declined_as(asking(*REFUSED.values()), 500, "INTERNAL_ERROR"),
         "messages.never-5xx",
         *REFUSED,
         says="status: HTTP 4xx; HTTP 500 INTERNAL_ERROR",
     ),
     faulty(
         "passes a backend's failure over a malformed message on",
-        on(asking(messages.NO_CONTENT.name), refused(502, "BACKEND_ERROR")),
+        declined_as(asking(messages.NO_CONTENT.name), 502, "BACKEND_ERROR"),
         "messages.never-5xx",
         "messages.content-required",
         says="status: HTTP 4xx; HTTP 502 BACKEND_ERROR",
     ),
     faulty(
         "takes whatever stands in messages",
-        after(*(SERVED(asking(probe)) for probe in REFUSED.values())),
+        after(*(as_told("parameters.seed", asking(probe)) for probe in REFUSED.values())),
         *REFUSED,
         says="HTTP 200",
     ),
@@ -273,7 +281,8 @@ MINIATURES: Final = (
     *TURNS,
     *CROSSED,
     *FAILING,
-    *(each for row, probe in ACCEPTED.items() for each in wrongly_refused(row, probe, unseen=_HIDDEN)),
+    *(each for row, probe in ACCEPTED.items() for each in wrongly_refused(row, probe, unseen=_HIDDEN.get(row, ()))),
+    *wrongly_refused("messages.tool-accepted", tools.BY_HAND.name, red=("tools.history-by-hand",)),
     *(each for row, probe in REFUSED.items() for each in wrongly_served(row, probe, "messages.never-5xx")),
 )
 
@@ -312,7 +321,9 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         says(second(messages.STATELESS.name), ""),
         "messages.stateless",
     ),
-    odd("repeats a word in a sentence", after(says(PLAINLY, f"Sure: {FIRST}!"), streams(STREAMED, f" {SECOND.upper()}"))),
+    odd(
+        "repeats a word in a sentence", after(says(PLAINLY, f"Sure: {FIRST}!"), streams(STREAMED, f" {SECOND.upper()}"))
+    ),
     odd("repeats no word", after(says(PLAINLY, "I would rather not."), streams(STREAMED, "No."))),
     odd("says nothing where a word is wanted", after(says(PLAINLY, ""), streams(STREAMED, ""))),
     odd("translates in its own way", says(asking(messages.HISTORY.name), "Bonne soirée !")),

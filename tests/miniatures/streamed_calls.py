@@ -1,0 +1,268 @@
+"""Servers that stream tool calls wrongly, and some that stream them oddly and right."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from conformance.document import at
+from tests.miniatures.model import Miniature, faulty
+from tests.miniatures.retold import as_told
+from tests.miniatures.variants import Variant, odd
+from tests.miniatures.wire import (
+    GONE,
+    Block,
+    Blocks,
+    One,
+    asking,
+    each_chunk,
+    on,
+    put,
+    with_blocks,
+    with_chunk,
+    with_nth,
+)
+
+STREAM: Final = asking("stream.tool-call")
+DELTA: Final = "/choices/0/delta"
+CALLS: Final = DELTA + "/tool_calls"
+CALL: Final = CALLS + "/0"
+ARGUMENTS: Final = CALL + "/function/arguments"
+REASON: Final = "/choices/0/finish_reason"
+HERMES: Final = '<tool_call>{"name": "get_weather", "arguments": {"location": "Bern"}}</tool_call>'
+
+
+def _calls(blocks: Blocks) -> Blocks:
+    """The parts of a stream that hold a part of a call."""
+    return [block for block in blocks if isinstance(at(block.document, CALLS), list)]
+
+
+def _with_calls(change: Callable[[Blocks], Blocks]) -> One:
+    """A stream with other parts of calls, in the place where they stood."""
+
+    def every(blocks: Blocks) -> Blocks:
+        calls = _calls(blocks)
+        start = blocks.index(calls[0])
+        return [*blocks[:start], *change(calls), *blocks[start + len(calls) :]]
+
+    return with_blocks(every)
+
+
+def _each_call(change: Callable[[int, Any], Any]) -> One:
+    """A stream with every part of a call rewritten; the change is told its number."""
+
+    def every(calls: Blocks) -> Blocks:
+        return [
+            block.of(put(block.document, CALL, change(number, at(block.document, CALL))))
+            for number, block in enumerate(calls)
+        ]
+
+    return _with_calls(every)
+
+
+def _joined(blocks: Blocks) -> str:
+    return "".join(at(block.document, ARGUMENTS) for block in _calls(blocks))
+
+
+def _at_once(calls: Blocks) -> Blocks:
+    """The whole call in one part, as it comes."""
+    return [calls[-1].of(put(calls[0].document, ARGUMENTS, _joined(calls)))]
+
+
+def _by_character(calls: Blocks) -> Blocks:
+    found = []
+    for block in calls:
+        said = at(block.document, ARGUMENTS)
+        found += [block.of(put(block.document, ARGUMENTS, each)) for each in said] if len(said) > 1 else [block]
+    return found
+
+
+def _swelling(calls: Blocks) -> Blocks:
+    """Each part of the arguments with all before it."""
+    return [
+        block.of(put(block.document, ARGUMENTS, _joined(calls[: number + 1]))) for number, block in enumerate(calls)
+    ]
+
+
+def _again(block: Block, index: int) -> Block:
+    """The same part, of another call."""
+
+    def other(call: Any) -> Any:
+        return {**call, "index": index} | ({"id": "call_" + "0" * 24} if "id" in call else {})
+
+    return block.of(put(block.document, CALL, other))
+
+
+def _one_after_the_other(index: int) -> Callable[[Blocks], Blocks]:
+    return lambda calls: [*calls, *(_again(block, index) for block in calls)]
+
+
+def _interleaved(calls: Blocks) -> Blocks:
+    return [each for block in calls for each in (block, _again(block, 1))]
+
+
+def _side_by_side(calls: Blocks) -> Blocks:
+    """Two calls in the list of every part."""
+    return [
+        block.of(put(block.document, CALLS, [at(block.document, CALL), at(_again(block, 1).document, CALL)]))
+        for block in calls
+    ]
+
+
+def _spread(calls: Blocks) -> Blocks:
+    """The arguments with blanks and line breaks in them."""
+    wide = json.dumps(json.loads(_joined(calls)), indent=4) + "\n"
+    return [calls[0], calls[1].of(put(calls[1].document, ARGUMENTS, wide))]
+
+
+def _with_reason(blocks: Blocks) -> Blocks:
+    """The reason in the last part of the call."""
+    *before, last, reason, end = blocks
+    return [*before, last.of(put(last.document, REASON, at(reason.document, REASON))), end]
+
+
+def _streamed(name: str, change: One, *red: str, says: str) -> Miniature:
+    return faulty(name, on(STREAM, change), *red, says=says)
+
+
+def _indexed(name: str, value: Any, says: str) -> Miniature:
+    """Every part of a call has another index."""
+    return _streamed(name, with_chunk(CALL + "/index", value), "tools.stream-index", says=f"an integer index; {says}")
+
+
+MERGED: Final = ("tools.stream-name-declared", "tools.stream-arguments")
+
+MINIATURES: Final = (
+    _indexed("streams calls without an index", GONE, "nothing"),
+    _indexed("writes an index as a string", "0", '"0"'),
+    _indexed("counts calls from below", -1, "-1"),
+    _indexed("gives no call an index but null", None, "null"),
+    _indexed("counts calls in halves", 0.5, "0.5"),
+    _streamed(
+        "gives every call the index 0",
+        _with_calls(_one_after_the_other(0)),
+        "tools.stream-one-call-one-id",
+        *MERGED,
+        says='whole: one id for the call at index 0; ["call_00000',
+    ),
+    _streamed(
+        "gives parallel calls one index at a time",
+        _with_calls(lambda calls: [*_at_once(calls), *map(lambda block: _again(block, 0), _at_once(calls))]),
+        "tools.stream-one-call-one-id",
+        *MERGED,
+        says="one id for the call at index 0; ",
+    ),
+    _streamed(
+        "makes up an id for every part",
+        _each_call(lambda number, call: {**call, "id": f"call_{number}"}),
+        "tools.stream-one-call-one-id",
+        says='one id for the call at index 0; ["call_0", "call_1", "',
+    ),
+    _streamed(
+        "streams a call without an id",
+        with_chunk(CALL + "/id", GONE),
+        "tools.stream-one-call-one-id",
+        says="one id for the call at index 0; []",
+    ),
+    _streamed(
+        "streams a call with an empty id",
+        with_chunk(CALL + "/id", ""),
+        "tools.stream-one-call-one-id",
+        says="one id for the call at index 0; []",
+    ),
+    _streamed(
+        "names the tool in every part",
+        with_chunk(CALL + "/function/name", "get_weather"),
+        "tools.stream-name-declared",
+        says='whole: get_weather; "get_weatherget_weather',
+    ),
+    _streamed(
+        "doubles the name of a streamed call",
+        with_nth(1, lambda document: put(document, CALL + "/function/name", lambda old: old * 2)),
+        "tools.stream-name-declared",
+        says='get_weather; "get_weatherget_weather"',
+    ),
+    _streamed(
+        "never names the tool that it calls",
+        with_chunk(CALL + "/function/name", lambda _: ""),
+        "tools.stream-name-declared",
+        says='get_weather; ""',
+    ),
+    _streamed(
+        "cuts streamed arguments off",
+        _with_calls(lambda calls: calls[:-3]),
+        "tools.stream-arguments",
+        says='whole: a JSON object; "{',
+    ),
+    _streamed(
+        "streams an object for arguments",
+        _with_calls(lambda calls: [calls[0].of(put(calls[0].document, ARGUMENTS, json.loads(_joined(calls))))]),
+        "tools.stream-arguments",
+        says='a JSON object; ""',
+    ),
+    _streamed(
+        "streams no arguments",
+        with_chunk(ARGUMENTS, lambda _: None),
+        "tools.stream-arguments",
+        says='a JSON object; ""',
+    ),
+    _streamed(
+        "repeats all arguments so far", _with_calls(_swelling), "tools.stream-arguments", says='a JSON object; "{{'
+    ),
+    _streamed(
+        "encodes streamed arguments twice",
+        _with_calls(lambda calls: [calls[0].of(put(calls[0].document, ARGUMENTS, json.dumps(_joined(calls))))]),
+        "tools.stream-arguments",
+        says="a JSON object; ",
+    ),
+    _streamed(
+        "says stop after a streamed call",
+        each_chunk(lambda document: put(document, REASON, lambda old: old and "stop")),
+        "tools.stream-reason",
+        says='whole: "tool_calls"; "stop"',
+    ),
+    faulty(
+        "streams words though a call is required",
+        as_told("stream.greeting", STREAM),
+        "tools.stream-calls-when-required",
+        says='a tool call in the deltas; none; text "Hello"',
+        unseen=("tools.stream-",),
+    ),
+    faulty(
+        "streams its model's markers",
+        as_told("stream.greeting", STREAM, with_nth(1, lambda document: put(document, DELTA + "/content", HERMES))),
+        "tools.stream-calls-when-required",
+        says='none; text "<tool_call>',
+        unseen=("tools.stream-",),
+    ),
+    faulty(
+        "drops streamed calls and keeps their reason",
+        on(STREAM, _with_calls(lambda _: [])),
+        "tools.stream-calls-when-required",
+        says='none; text ""',
+        unseen=("tools.stream-",),
+    ),
+)
+
+VARIANTS: Final[tuple[Variant, ...]] = (
+    odd("streams arguments one character at a time", on(STREAM, _with_calls(_by_character))),
+    odd("streams a call in one part", on(STREAM, _with_calls(_at_once))),
+    odd("streams arguments with blanks in them", on(STREAM, _with_calls(_spread))),
+    odd("repeats the id in every part", on(STREAM, with_chunk(CALL + "/id", "call_7"))),
+    odd("repeats the type in every part", on(STREAM, with_chunk(CALL + "/type", "function"))),
+    odd("streams calls without a type", on(STREAM, with_chunk(CALL + "/type", GONE))),
+    odd("streams one call after the other", on(STREAM, _with_calls(_one_after_the_other(1)))),
+    odd("streams two calls interleaved", on(STREAM, _with_calls(_interleaved))),
+    odd("streams two calls side by side", on(STREAM, _with_calls(_side_by_side))),
+    odd("gives the reason with the end of a call", on(STREAM, with_blocks(_with_reason))),
+    odd("streams empty texts beside a call", on(STREAM, with_chunk(DELTA + "/content", ""))),
+    odd("writes an index with a point", on(STREAM, with_chunk(CALL + "/index", float))),
+    odd(
+        "has no room for a whole streamed call",
+        on(
+            STREAM,
+            _with_calls(lambda calls: calls[:4]),
+            each_chunk(lambda document: put(document, REASON, lambda old: old and "length")),
+        ),
+        "tools.stream-",
+    ),
+)
