@@ -100,7 +100,7 @@ def drowsy() -> Service:
     asked: set[str] = set()
 
     async def steps(request: ChatRequest) -> Steps:
-        question = repr(request.document)
+        question = repr(request.messages)
         if question in asked or request.tool_choice in {"required", "named"}:
             async for step in reply(request):
                 yield step

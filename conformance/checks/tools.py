@@ -19,7 +19,6 @@ from conformance.reading import (
     answer,
     asked,
     finish_reason,
-    head,
     legal,
     message,
     streamed,
@@ -256,14 +255,12 @@ def result_answered(first: Exchange, second: Exchange) -> Iterator[Violation]:
     groups=in_sequence_with(parameters.CHOICE_NONE),
 )
 def result_used(first: Exchange, second: Exchange, alone: Exchange) -> Iterator[Violation]:
-    """What the tool's result said shows in the answer, or at least in the length of the prompt.
-
-    The prompt is measured against the question alone under the same choice: some servers hide the tools beside none.
-    """
+    """What the tool's result said shows in the answer, or at least in the length of the prompt."""
     calls(first)
     said = text(second)
     if str(probes.READING) in said.replace(",", "").replace(".", ""):
         return
+    # The question alone under the same choice: some servers hide the tools from the model beside `none`.
     before, after = prompt_tokens(alone), prompt_tokens(second)
     if after > before:
         raise Unobservable(f"the model read the result ({after} prompt tokens) and did not use it: {shown(said)}")
@@ -396,7 +393,6 @@ def stream_reason(exchange: Exchange) -> Iterator[Violation]:
         raise Unobservable(f"the stream's reason is {shown(found)}")
     if found != "tool_calls":
         yield Violation(expected='"tool_calls"', found=shown(found))
-    head(exchange)
 
 
 CHECKS: Final = listed(globals())

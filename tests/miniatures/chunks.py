@@ -27,7 +27,6 @@ from tests.miniatures.wire import (
 
 DELTA: Final = "/choices/0/delta"
 CONTENT: Final = DELTA + "/content"
-COUNTED: Final = asking("stream.counting", "stream.limited")
 TOOL_CALL: Final = asking("stream.tool-call")
 UNSAID: Final = ("finish.stream-", "stream.", "parameters.max-tokens-kept-in-text")
 
@@ -197,7 +196,7 @@ CONTENTS: Final = (
     ),
     faulty(
         "repeats all it said",
-        on(COUNTED, with_blocks(_cumulative)),
+        on(COUNTING, with_blocks(_cumulative)),
         "stream.deltas-not-repeats",
         says="what is new since the chunk before; all the text so far",
         unseen=("finish.stream-length",),

@@ -310,7 +310,7 @@ EVENTS: Final = (
     ),
     faulty(
         "does not escape line breaks",
-        on(asking("stream.lines"), each_block(_unescaped)),
+        on(asking("stream.end-marker"), each_block(_unescaped)),
         "stream.lines-in-text",
         "stream.payload-is-json",
         "stream.known-fields",

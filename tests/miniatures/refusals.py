@@ -24,7 +24,7 @@ from tests.miniatures.wire import (
     with_status,
 )
 
-SERVED: Final = answered_as("parameters.none")
+SERVED: Final = answered_as("plain.greeting")
 MALFORMED: Final = tuple(probe.name for probe in parameters.MALFORMED)
 BAD: Final = asking(*MALFORMED)
 SIGN: Final = asking("auth.no-key", "auth.wrong-key", "auth.bare-key", "stream.wrong-key")
@@ -36,13 +36,11 @@ ACCEPTED: Final[Mapping[str, str]] = {
     "request.documented-example": "plain.documented",
     "request.raw-utf8": "plain.raw-utf8",
     "request.escaped-unicode": "plain.escaped-unicode",
-    "request.no-accept-needed": "plain.no-accept",
+    "request.no-accept-needed": "stream.no-accept",
     "parameters.max-tokens-accepted": "plain.cut-short",
     "parameters.temperature-zero": "parameters.temperature-zero",
-    "parameters.temperature-middle": "parameters.temperature-middle",
     "parameters.temperature-two": "parameters.temperature-two",
     "parameters.temperature-integer": "parameters.temperature-integer",
-    "parameters.top-p-middle": "parameters.top-p-middle",
     "parameters.top-p-one": "parameters.top-p-one",
     "parameters.stop-string": "parameters.stop-string",
     "parameters.stop-array": "parameters.stop-array",
@@ -139,7 +137,7 @@ def _error_stream(code: str) -> One:
 
 def _echoed(model: str) -> Change:
     """Another model answers under the name that was asked for."""
-    return answered_as("parameters.none", lambda document: put(document, "/data/model", model))(
+    return answered_as("plain.greeting", lambda document: put(document, "/data/model", model))(
         asking("parameters.unknown-model")
     )
 

@@ -71,6 +71,11 @@ def asking(*names: str) -> When:
     return lambda exchange: exchange.probe in names
 
 
+def first(*names: str) -> When:
+    """The first requests of some probes."""
+    return lambda exchange: exchange.probe in names and exchange.step == 0
+
+
 def talks(exchange: Exchange) -> bool:
     """A stream of text that ran to its end."""
     return streams(exchange) and exchange.probe not in ("stream.tool-call", "failures.mid-stream-error")
@@ -153,14 +158,25 @@ def with_body(body: bytes | Callable[[bytes], bytes], media_type: str = "") -> O
     return change
 
 
-def refused(status: int, code: str, message: str = "It was refused.") -> One:
-    """The JSON error envelope."""
-    body = json.dumps({"status": "error", "error": {"code": code, "message": message}}).encode()
+def refused(status: int, code: str, message: str = "It was refused.", **members: Any) -> One:
+    """The JSON error envelope, with a request id and more members of `error`."""
 
     def change(exchange: Exchange) -> Exchange:
-        return with_body(body, "application/json")(with_status(status)(exchange))
+        own = f"req-{exchange.id}"
+        document = {
+            "status": "error",
+            "error": {"code": code, "message": message, **members},
+            "meta": {"request_id": own},
+        }
+        answered = with_body(json.dumps(document).encode(), "application/json")(with_status(status)(exchange))
+        return with_header("X-Request-Id", own)(answered)
 
     return change
+
+
+def throttled(status: int, code: str) -> One:
+    """A target that is too busy to serve, and says for how long."""
+    return lambda exchange: with_header("Retry-After", "1")(refused(status, code, retry_after=1)(exchange))
 
 
 def cut(ending: Ending, *, keep: int | None = None, detail: str = "the peer closed the connection") -> One:
@@ -187,10 +203,11 @@ def answered_as(probe: str, change: Callable[[Any], Any] = lambda document: docu
 
             def one(exchange: Exchange) -> Exchange:
                 document = json.loads(model.body)
-                document["data"]["id"] = f"chatcmpl-{exchange.probe}"
-                document["data"]["_meta"]["request_id"] = f"req-{exchange.probe}"
+                own = f"req-{exchange.id}"
+                document["data"]["id"] = f"chatcmpl-{exchange.id}"
+                document["data"]["_meta"]["request_id"] = own
                 copy = replace(exchange, response=model.response, pieces=model.pieces, elapsed=model.elapsed)
-                return with_body(json.dumps(change(document)).encode())(copy)
+                return with_body(json.dumps(change(document)).encode())(with_header("X-Request-Id", own)(copy))
 
             return on(when, one)(exchanges)
 
