@@ -173,7 +173,7 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
 
         try:
             outcome = await observe(asked.probes, target=target, key=key, record=kept, opening=OPENING.name)
-            again = _undecided(exchanges, asked) if outcome.ended is Ended.COMPLETE else ()
+            again = _undecided(exchanges, asked) if outcome.ended is Ended.COMPLETE and not selection.quick else ()
             left = target.limits.max_requests - sent
             if again and left > sum(len(probe.steps) for probe in again):
                 rest = replace(target, limits=replace(target.limits, max_requests=left))

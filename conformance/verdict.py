@@ -177,9 +177,8 @@ def _finding(row: Requirement, check: Check | None, exchanges: Sequence[Exchange
 
 def _not_asked(row: Requirement, given: _Given) -> Finding | None:
     """The finding on a requirement that nobody can test, or that the caller filtered out."""
-    if row.untested or row.id in given.filtered:
-        return _untested(row, row.untested or given.left_out[row.id], excused=True)
-    return None
+    reason = given.left_out[row.id] if row.id in given.filtered else row.untested
+    return _untested(row, reason, excused=True) if reason else None
 
 
 def _not_applicable(row: Requirement, given: _Given) -> Finding | None:

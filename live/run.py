@@ -33,7 +33,7 @@ BACKEND_MODEL: Final = "smollm2-135m"
 SLUG: Final = "reference/upstream"
 STARTING: Final = 60.0  # seconds for a server to be ready; the weights load in one
 ENDING: Final = 10.0  # seconds for a process to end after it was told to
-LONGEST: Final = 900.0  # seconds for the whole run, which needs about 20 when the machine is idle
+LONGEST: Final = 900.0  # seconds for the whole run, which needs about 40 when the machine is idle
 SETTLED: Final = (0, 4)  # exit codes: conformant, and incomplete because the model would not
 TARGET: Final = """\
 [target]

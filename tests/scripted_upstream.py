@@ -17,6 +17,8 @@ class Backend:
 
     url: str
     pieces: Sequence[bytes] = ()
+    first: Sequence[bytes] = ()
+    """What the next connection alone gets instead, where it is not empty."""
     hold: bool = False
     """Whether the connection stays open after the last piece, until the gateway closes it."""
     requests: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
@@ -67,7 +69,8 @@ class Backend:
             body = stream.read(int(fields["content-length"]))
             self.requests.append((fields, json.loads(body)))
             try:
-                for piece in self.pieces:
+                pieces, self.first = self.first or self.pieces, ()
+                for piece in pieces:
                     connection.sendall(piece)
                 if self.hold and not stream.read(1):
                     self.left.set()

@@ -13,7 +13,7 @@ from tests.miniatures.framing import DYING
 from tests.miniatures.innocent import changed, concluded, ids, innocent
 from tests.miniatures.model import Miniature
 from tests.miniatures.variants import Variant
-from tests.miniatures.wire import asking, cut, on, refused, streams
+from tests.miniatures.wire import asking, cut, on, refused, streams, throttled
 
 
 def test_the_innocent_server_passes_every_requirement() -> None:
@@ -72,14 +72,14 @@ PROBES = sorted({exchange.probe for exchange in innocent().exchanges})
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_a_target_that_was_busy_once_is_not_blamed(probe: str) -> None:
-    conclusion = concluded(changed(on(asking(probe), refused(429, "RATE_LIMITED"))))
+    conclusion = concluded(changed(on(asking(probe), throttled(429, "RATE_LIMITED"))))
 
     assert ids(conclusion, Verdict.FAIL) == set()
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_target_that_is_always_busy_is_not_blamed(status: int) -> None:
-    conclusion = concluded(changed(on(lambda _: True, refused(status, "RATE_LIMITED"))))
+@pytest.mark.parametrize("status, code", [(429, "RATE_LIMITED"), (503, "MODEL_UNAVAILABLE")])
+def test_a_target_that_is_always_busy_is_not_blamed(status: int, code: str) -> None:
+    conclusion = concluded(changed(on(lambda _: True, throttled(status, code))))
 
     assert ids(conclusion, Verdict.FAIL) == set()
     assert conclusion.verdict == "incomplete"

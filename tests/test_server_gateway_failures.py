@@ -50,6 +50,50 @@ def test_a_backends_http_error_is_told_as_one(
         assert KEY not in answer.text
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+SHOWN = [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, IMAGE]}]
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 501])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "image input is not supported - hint: provide the mmproj",
+        "This model doesn't support vision",
+        "No endpoint that supports image input",
+        "Images are unsupported",
+        "model is not a multimodal model: does not support multi-modal input",
+    ],
+)
+def test_a_backend_that_takes_no_images_makes_them_the_clients_mistake(
+    client: httpx.Client, backend: Backend, status: int, message: str
+) -> None:
+    backend.answers({"error": {"code": status, "message": message, "type": "server_error"}}, status=status)
+    for streaming in (False, True):
+        error = refused(post(client, messages=SHOWN, stream=streaming), 422, "VALIDATION_ERROR")
+        assert error["details"] == [{"field": "messages[0].content[1]", "message": "this model takes no image_url"}]
+
+
+def test_a_failure_over_an_image_that_is_no_mistake_stays_the_backends(client: httpx.Client, backend: Backend) -> None:
+    backend.answers({"error": {"message": "failed to decode the image"}}, status=500)
+    refused(post(client, messages=SHOWN), 502, "BACKEND_ERROR")
+    backend.answers({"error": {"message": "image input is not supported"}}, status=500)
+    refused(post(client), 502, "BACKEND_ERROR")
+
+
+def test_a_backend_that_refuses_the_second_asking_for_a_forced_call_is_not_the_clients_mistake(
+    client: httpx.Client, backend: Backend
+) -> None:
+    backend.streams(chunk({"content": "Hm."}), chunk(reason="stop"))
+    backend.first = backend.pieces
+    backend.answers({"error": {"message": "unknown member response_format"}}, status=400)
+    refused(post(client, tools=TOOLS, tool_choice="required"), 502, "UPSTREAM_SHAPE_MISMATCH")
+    backend.streams(chunk({"content": "Hm."}), chunk(reason="stop"))
+    backend.first = backend.pieces
+    backend.answers({"error": {"message": "slow down"}}, status=429)
+    refused(post(client, tools=TOOLS, tool_choice="required"), 429, "BACKEND_RATE_LIMITED")
+
+
 @pytest.mark.parametrize(
     "header, seconds",
     [

@@ -14,11 +14,17 @@ from conformance.requirement import Level, Requirement
 from conformance.verdict import Conclusion, Finding, Verdict, concluded
 
 HEADER: Mapping[str, Any] = {
-    "target": {"profile": "native", "capabilities": {"tools": True, "vision": True, "audio": True}, "triggers": []},
+    "target": {
+        "profile": "native",
+        "capabilities": {"tools": True, "vision": True, "audio": True},
+        "triggers": [],
+        "max_output_tokens": None,
+    },
     "strict": False,
     "quick": False,
     "left_out": {},
     "filtered": [],
+    "promised": [],
 }
 COMPLETE = {"ended": "complete", "reason": ""}
 

@@ -81,9 +81,12 @@ def prompt_tokens(exchange: Exchange) -> int:
     """The prompt tokens that an unstreamed answer reports.
 
     Raises:
-        Unobservable: no usable `usage`.
+        Unobservable: no usable `usage`, or a prompt counted as 0, which tells nothing of its length.
     """
-    return counts(at(completion(exchange), "/usage"))[0]
+    found = counts(at(completion(exchange), "/usage"))[0]
+    if not found:
+        raise Unobservable("the prompt is counted as 0 tokens")
+    return found
 
 
 def in_sequence_with(control: Probe) -> Grouping:

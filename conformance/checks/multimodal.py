@@ -13,7 +13,7 @@ from conformance.probes import multimodal as probes
 from conformance.reading import Inconclusive, Unobservable, text
 
 COLOURS: Final = frozenset(
-    ("red", "green", "blue", "yellow", "orange", "purple", "black", "white", "pink", "brown", "gray", "grey")
+    ("red", "green", "blue", "yellow", "orange", "purple", "black", "white", "pink", "brown", "gray")
 )
 WORDS: Final = re.compile(r"[^\W\d_]+")
 
@@ -34,7 +34,7 @@ ACCEPTED: Final = (
 
 def _named(exchange: Exchange) -> str:
     """The one colour that an answer names; empty where it names none or several."""
-    found = set(WORDS.findall(text(exchange).lower())) & COLOURS
+    found = set(WORDS.findall(text(exchange).lower().replace("grey", "gray"))) & COLOURS
     return found.pop() if len(found) == 1 else ""
 
 

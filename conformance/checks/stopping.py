@@ -32,6 +32,9 @@ def _stopped(requirement: str, find: Callable[[str, str, Exchange], Iterator[Vio
                 reasons.append(f"request {step + 1} was not served")
                 continue
             stop = stop_of(exchanges[step])
+            if stop not in unstopped:
+                reasons.append(f"{shown(stop)} is not in the text that nothing stopped: {shown(unstopped)}")
+                continue
             try:
                 yield from find(unstopped.partition(stop)[0], stop, exchanges[step])
                 shown_any = True

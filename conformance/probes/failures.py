@@ -3,7 +3,7 @@
 from conformance.probe import Probe
 from conformance.probes import plain, stream
 
-DIES_MID_STREAM = stream.COUNTING.sent(
+DIES_MID_STREAM = stream.GREETING.sent(
     "failures.mid-stream-error",
     "A stream whose backend fails after it began.",
     quick=True,

@@ -13,20 +13,22 @@ _QUESTION = {"type": "text", "text": "Which colour is this image? Reply with one
 _WAV = media.silence()
 
 
-def _shown(name: str, asks: str, part: dict[str, Any]) -> Probe:
-    return SHORT.but(name, asks, messages=[{"role": "user", "content": [_QUESTION, part]}], max_tokens=32)
+def _shown(name: str, asks: str, part: dict[str, Any], *, quick: bool = False) -> Probe:
+    return SHORT.but(name, asks, quick=quick, messages=[{"role": "user", "content": [_QUESTION, part]}])
 
 
-def _heard(name: str, asks: str, part: dict[str, Any]) -> Probe:
+def _heard(name: str, asks: str, part: dict[str, Any], *, quick: bool = False) -> Probe:
     question = {"type": "text", "text": "Reply with exactly: OK"}
-    return SHORT.but(name, asks, messages=[{"role": "user", "content": [question, part]}], max_tokens=32)
+    return SHORT.but(name, asks, quick=quick, messages=[{"role": "user", "content": [question, part]}])
 
 
 def _image_url(**members: str) -> dict[str, Any]:
     return {"type": "image_url", "image_url": members}
 
 
-IMAGE_DATA_URL = _shown("multimodal.image-data-url", "A red square as a data: URL.", _image_url(url=_RED_URL))
+IMAGE_DATA_URL = _shown(
+    "multimodal.image-data-url", "A red square as a data: URL.", _image_url(url=_RED_URL), quick=True
+)
 IMAGE_HTTPS = _shown(
     "multimodal.image-https", "The page's own image address.", _image_url(url="https://example.com/photo.jpg")
 )
@@ -70,6 +72,7 @@ AUDIO_NESTED = _heard(
     "multimodal.audio-base64-nested",
     "A short sound as base64, under the name of its type.",
     {"type": "audio_base64", "audio_base64": {"data": _WAV, "media_type": "audio/wav"}},
+    quick=True,
 )
 AUDIO_FLAT = _heard(
     "multimodal.audio-base64-flat",

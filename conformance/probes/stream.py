@@ -22,7 +22,7 @@ CUT_SHORT = COUNTING.but("stream.cut-short", "The same count, with room for 3 to
 
 WRONG_KEY = GREETING.sent("stream.wrong-key", "A stream asked for with a key that nobody issued.", auth=Auth.WRONG)
 
-NO_MESSAGES = GREETING.but("stream.no-messages", "A stream asked for without messages.", quick=True, without="messages")
+NO_MESSAGES = GREETING.but("stream.no-messages", "A stream asked for without messages.", without="messages")
 
 TOOL_CALL = GREETING.but(
     "stream.tool-call",

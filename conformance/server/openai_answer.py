@@ -56,13 +56,13 @@ def broken_off(what: str) -> Broken:
 
 @dataclass(slots=True, kw_only=True)
 class _Call:
-    index: int
     id: str
     named_by_backend: bool
     name: str = ""
     arguments: str = ""
     wanted: bool = True
     """Whether the client can use a call of this name; one that it cannot is never told."""
+    index: int = 0
     shown: int | None = None
     """How many characters of the arguments were told; nothing before the call was."""
 
@@ -71,19 +71,22 @@ class _Call:
         """Whether the arguments are a JSON object by now."""
         return isinstance(_parsed(self.arguments), dict)
 
-    def told(self) -> Iterator[Step]:
-        """The steps that are certain: the name before any argument, and arguments only of an object."""
+    def told(self, *, index: int) -> Iterator[Step]:
+        """The steps that are certain: the name before any argument, and arguments only of an object.
+
+        `index` is the call's among those told, unless it has been told already.
+        """
         if not self.wanted or not self.name or not self.arguments.lstrip().startswith("{"):
             return
         if self.shown is None:
-            self.shown = 0
+            self.shown, self.index = 0, index
             yield CallStart(index=self.index, id=self.id, name=self.name)
         if fragment := self.arguments[self.shown :]:
             self.shown = len(self.arguments)
             yield CallArguments(index=self.index, fragment=fragment)
 
-    def ended(self, *, cut: bool) -> Iterator[Step]:
-        """The rest of the call; `cut` when the token limit may have ended it early.
+    def ended(self, *, cut: bool, index: int) -> Iterator[Step]:
+        """The rest of the call; `index` as for `told`, `cut` when the token limit may have ended it early.
 
         Raises:
             Broken: there is no name, or the arguments are no JSON object though nothing cut them.
@@ -100,7 +103,7 @@ class _Call:
             raise mismatch("a tool call has no name")
         if not cut and not self.whole:
             raise mismatch("the arguments of a tool call are not a JSON object")
-        yield from self.told()
+        yield from self.told(index=index)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -158,10 +161,15 @@ class Reader:
         if self._half:
             yield Text(text="\ufffd")
         for call in self._calls:
-            yield from call.ended(cut=self.reason in {"length", "content_filter"})
+            yield from call.ended(cut=self.reason in {"length", "content_filter"}, index=self._told)
         if self.reason in {"stop", "tool_calls"}:
             self.reason = "tool_calls" if any(call.wanted for call in self._calls) else "stop"
         yield Finish(reason=self.reason, usage=self._usage)
+
+    @property
+    def _told(self) -> int:
+        """How many calls the client knows of."""
+        return sum(call.shown is not None for call in self._calls)
 
     def _choice(self, choice: Any) -> Iterator[Step]:
         delta = (choice.get("delta") or choice.get("message") or {}) if isinstance(choice, dict) else None
@@ -205,7 +213,7 @@ class Reader:
             call.name = name if name.startswith(call.name) else call.name + name
             call.wanted = call.name in callable_names(self.request)
         call.arguments += arguments or ""
-        yield from call.told()
+        yield from call.told(index=self._told)
 
     def _call_of(self, piece: Mapping[str, Any], name: str) -> _Call:
         """The call that a fragment belongs to, a new one where it opens one.
@@ -226,7 +234,7 @@ class Reader:
             return current
         if current and not (name and (id_ or current.whole)):
             return current
-        call = _Call(index=len(self._calls), id=id_ or fresh_call_id(), named_by_backend=bool(id_))
+        call = _Call(id=id_ or fresh_call_id(), named_by_backend=bool(id_))
         self._calls.append(call)
         self._latest[index] = call
         return call

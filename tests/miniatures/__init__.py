@@ -6,16 +6,44 @@ breaks nothing.
 
 from typing import Final
 
-from tests.miniatures import answers, chunks, endings, framing, limits, reasons, refusals
+from tests.miniatures import (
+    answers,
+    calls,
+    chunks,
+    conversation,
+    endings,
+    errors,
+    framing,
+    limits,
+    parts,
+    reasons,
+    refusals,
+    stopping,
+    variants,
+)
 from tests.miniatures.model import Miniature
-from tests.miniatures.variants import VARIANTS as VARIANTS
+from tests.miniatures.variants import Variant
 
 MINIATURES: Final[tuple[Miniature, ...]] = (
     *answers.MINIATURES,
     *reasons.MINIATURES,
     *limits.MINIATURES,
+    *stopping.MINIATURES,
     *refusals.MINIATURES,
+    *errors.MINIATURES,
+    *conversation.MINIATURES,
+    *parts.MINIATURES,
+    *calls.MINIATURES,
     *framing.MINIATURES,
     *chunks.MINIATURES,
     *endings.MINIATURES,
+)
+
+VARIANTS: Final[tuple[Variant, ...]] = (
+    *variants.VARIANTS,
+    *stopping.VARIANTS,
+    *errors.VARIANTS,
+    *conversation.VARIANTS,
+    *parts.VARIANTS,
+    *calls.VARIANTS,
 )

@@ -4,17 +4,42 @@ import json
 from typing import Any, Final
 
 from tests.miniatures.model import Miniature, faulty
-from tests.miniatures.wire import GONE, Change, answers, asking, on, put, rewritten, with_body, with_header
+from tests.miniatures.wire import GONE, Change, after, answers, asking, on, put, rewritten, with_body, with_header
 from tests.miniatures.wire import with_json as json_at
 
 # What needs the text or the counts of an unstreamed answer, some of it as the control of a stream.
 CONTROLS: Final = ("stream.text-intact", "stream.done-in-text")
-UNREAD: Final = ("response.", "finish.", "parameters.max-tokens-kept", *CONTROLS)
+WORDS: Final = (
+    "messages.history-used",
+    "messages.stateless",
+    "messages.system-obeyed",
+    "multimodal.image-seen",
+    "multimodal.image-forms-agree",
+    "tools.result-",
+)
+UNSAID: Final = (*WORDS, "parameters.stop-", *CONTROLS)
 UNCOUNTED: Final = (
     "response.usage",
     "finish.stop",
     "finish.length",
+    "messages.history-counted",
     "parameters.max-tokens-kept",
+    "parameters.max-tokens-cap-kept",
+)
+UNREAD: Final = (
+    *UNSAID,
+    *UNCOUNTED,
+    "finish.",
+    "parameters.metadata-same-shape",
+    "response.",
+    "tools.arguments-",
+    "tools.call-",
+    "tools.calls-",
+    "tools.echo-accepted",
+    "tools.named-calls",
+    "tools.no-call-is-falsy",
+    "tools.none-calls-nothing",
+    "tools.required-calls",
 )
 ONE: Final = asking("plain.greeting")
 
@@ -52,6 +77,13 @@ def _usage(prompt: Any = None, written: Any = None) -> Change:
         return document
 
     return on(answers, rewritten(change))
+
+
+def _at_length(document: Any) -> Any:
+    """Seven tokens written."""
+    usage = document["data"]["usage"]
+    usage |= {"completion_tokens": 7, "total_tokens": usage["prompt_tokens"] + 7}
+    return document
 
 
 def _as_stream(body: bytes) -> bytes:
@@ -163,7 +195,7 @@ BODIES: Final = (
         "response.not-a-stream",
         "response.is-json",
         says="one JSON answer; an event stream",
-        unseen=("response.documented-clients",),
+        unseen=("response.documented-clients", "parameters.metadata-same-shape"),
     ),
     faulty(
         "streams when told not to",
@@ -274,14 +306,14 @@ TEXT: Final = (
         _said(lambda old: [{"type": "text", "text": old}]),
         "response.content-is-text",
         says="/data/choices/0/message/content: a string; [",
-        unseen=("response.content-not-empty", *CONTROLS),
+        unseen=("response.content-not-empty", *UNSAID),
     ),
     faulty(
         "answers null",
         _said(None),
         "response.content-is-text",
         says="a string; null",
-        unseen=("response.content-not-empty", "response.usage-completion-counted", *CONTROLS),
+        unseen=("response.content-not-empty", "response.usage-completion-counted", *UNSAID),
     ),
     faulty(
         "leaves out the content",
@@ -289,14 +321,14 @@ TEXT: Final = (
         "response.content-is-text",
         "response.documented-clients-read-it",
         says="a string; nothing",
-        unseen=("response.content-not-empty", "response.usage-completion-counted", *CONTROLS),
+        unseen=("response.content-not-empty", "response.usage-completion-counted", *UNSAID),
     ),
     faulty(
-        "says nothing",
-        _said(""),
+        "loses what the model said",
+        after(_said(""), on(ONE, rewritten(_at_length))),
         "response.content-not-empty",
-        says='some text; ""',
-        unseen=("response.usage-completion-counted", *CONTROLS),
+        says='/data/choices/0/message/content: the text of 7 completion tokens; ""',
+        unseen=("response.usage-completion-counted", *UNSAID),
     ),
     faulty(
         "cuts a surrogate pair in half",
@@ -335,7 +367,13 @@ COUNTS: Final = (
     _member("counts halves", "/usage/total_tokens", 9.5, "response.usage-counts", says="; 9.5", unseen=UNCOUNTED),
     _member("adds up wrongly", "/usage/total_tokens", lambda old: old + 1, "response.usage-sum", says=" + "),
     _member("gives no sum", "/usage/total_tokens", 0, "response.usage-sum", says="; 0"),
-    faulty("counts no prompt", _usage(prompt=0), "response.usage-prompt-counted", says="more than 0; 0"),
+    faulty(
+        "counts no prompt",
+        _usage(prompt=0),
+        "response.usage-prompt-counted",
+        says="more than 0; 0",
+        unseen=("messages.history-counted",),
+    ),
     faulty(
         "counts no answer",
         _usage(written=0),
@@ -351,7 +389,7 @@ COUNTS: Final = (
         "response.usage-completion-counted",
         "finish.length-only-at-the-limit",
         says="more than 0; 0",
-        unseen=("finish.length",),
+        unseen=("finish.length", "messages.history-counted"),
     ),
 )
 
@@ -370,7 +408,12 @@ META: Final = (
     ),
     _member("names it emptily", "/_meta/request_id", "", "response.request-id", unseen=("response.request-id-unique",)),
     _member("numbers requests", "/_meta/request_id", 12, "response.request-id", unseen=("response.request-id-unique",)),
-    _member("gives all requests one id", "/_meta/request_id", "req_xyz", "response.request-id-unique", says="req_xyz"),
+    faulty(
+        "gives all requests one id",
+        on(answers, json_at("/data/_meta/request_id", "req_xyz"), with_header("X-Request-Id", "req_xyz")),
+        "response.request-id-unique",
+        says="req_xyz",
+    ),
     _member("tells no latency", "/_meta/latency_ms", GONE, "response.latency", says="nothing"),
     _member("tells the latency as text", "/_meta/latency_ms", "310", "response.latency", says='"310"'),
     _member("answers before it was asked", "/_meta/latency_ms", -5, "response.latency", says="-5"),

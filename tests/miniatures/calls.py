@@ -7,16 +7,17 @@ from conformance.document import at
 from conformance.exchange import Exchange
 from tests.miniatures import streamed_calls
 from tests.miniatures.model import Miniature, faulty
-from tests.miniatures.retold import as_told, declined, failing
-from tests.miniatures.streamed_calls import STREAM
+from tests.miniatures.streamed_calls import IN_WORDS, STREAM
 from tests.miniatures.variants import Variant, odd
 from tests.miniatures.wire import (
     GONE,
     One,
     after,
+    answered_as,
     asking,
     on,
     put,
+    refused,
     rewritten,
     with_body,
     with_json,
@@ -31,6 +32,10 @@ ARGUMENTS: Final = CALL + "/function/arguments"
 
 NAMED: Final = asking("parameters.tool-choice-named")
 TWO: Final = asking("tools.two-cities")
+UNDECLARED: Final = asking("tools.choice-undeclared")
+OFFERED: Final = answered_as("parameters.tools")
+DECLINED: Final = refused(422, "VALIDATION_ERROR")
+FAILED: Final = refused(500, "INTERNAL_ERROR")
 
 
 def first(exchange: Exchange) -> bool:
@@ -87,7 +92,7 @@ HERMES: Final = '<tool_call>{"name": "get_weather", "arguments": {"location": "B
 ASKED: Final = (
     faulty(
         "takes no tools",
-        declined(asking("parameters.tools")),
+        on(asking("parameters.tools"), DECLINED),
         "tools.definition-accepted",
         "parameters.tools-accepted",
         says="status: HTTP 200, as for plain.greeting; HTTP 422",
@@ -95,7 +100,7 @@ ASKED: Final = (
     ),
     faulty(
         "fails over a tool's schema",
-        failing(asking("parameters.tools")),
+        on(asking("parameters.tools"), FAILED),
         "tools.definition-accepted",
         "parameters.tools-accepted",
         says="; HTTP 500 INTERNAL_ERROR",
@@ -103,46 +108,46 @@ ASKED: Final = (
     ),
     faulty(
         "takes no history that it did not make",
-        declined(asking("tools.history-by-hand")),
+        on(asking("tools.history-by-hand"), DECLINED),
         "tools.history-by-hand",
         "messages.tool-accepted",
         says="; HTTP 422",
     ),
     faulty(
         "takes any word for a choice",
-        as_told("parameters.tools", asking("tools.choice-word")),
+        OFFERED(asking("tools.choice-word")),
         "tools.choice-known",
         says="status: HTTP 4xx for the mistake in the body; HTTP 200",
     ),
     faulty(
         "forbids what it does not know",
-        declined(asking("tools.choice-word"), with_status(403)),
+        on(asking("tools.choice-word"), DECLINED, with_status(403)),
         "tools.choice-known",
         says="; HTTP 403",
     ),
     faulty(
         "passes over a choice of a tool that is not there",
-        as_told("parameters.tools", asking("tools.choice-undeclared")),
+        OFFERED(asking("tools.choice-undeclared")),
         "tools.choice-declared",
         says="; HTTP 200",
     ),
     faulty(
         "calls a tool that is not there since it was chosen",
-        as_told("parameters.tools", asking("tools.choice-undeclared"), _calls(ROCKET)),
+        after(OFFERED(UNDECLARED), on(UNDECLARED, _calls(ROCKET))),
         "tools.choice-declared",
         "tools.call-name-declared",
         says="; HTTP 200",
     ),
     faulty(
         "requires a call of nothing",
-        as_told("parameters.tools", asking("tools.choice-alone")),
+        OFFERED(asking("tools.choice-alone")),
         "tools.choice-needs-tools",
         says="; HTTP 200",
     ),
     *(
         faulty(
             f"fails over {probe}",
-            failing(asking(probe)),
+            on(asking(probe), FAILED),
             "tools.choice-never-5xx",
             requirement,
             says="status: HTTP 4xx; HTTP 500 INTERNAL_ERROR",
@@ -153,7 +158,7 @@ ASKED: Final = (
             ("tools.choice-alone", "tools.choice-needs-tools"),
         )
     ),
-    faulty("fails over no tools", failing(asking("tools.empty")), "tools.empty-list", says="HTTP 4xx; HTTP 500"),
+    faulty("fails over no tools", on(asking("tools.empty"), FAILED), "tools.empty-list", says="HTTP 4xx; HTTP 500"),
 )
 
 
@@ -173,7 +178,7 @@ CHOICES: Final = (
         after(
             on(lambda exchange: first(exchange) or TWO(exchange), speaking("It is mild.")),
             on(asking("parameters.tool-choice-required", "parameters.tool-choice-named"), speaking("It is mild.")),
-            as_told("stream.greeting", STREAM),
+            IN_WORDS,
         ),
         "tools.required-calls",
         "tools.named-calls",
@@ -290,14 +295,14 @@ MADE: Final = (
 ROUND: Final = (
     faulty(
         "refuses the null content of its own message",
-        declined(second),
+        on(second, DECLINED),
         "tools.echo-accepted",
         says="status: HTTP 200; HTTP 422",
         unseen=("tools.result-",),
     ),
     faulty(
         "fails over its own message",
-        failing(second),
+        on(second, FAILED),
         "tools.echo-accepted",
         says="status: HTTP 200; HTTP 500",
         unseen=("tools.result-",),
@@ -372,7 +377,7 @@ MADE_ODDLY: Final = (
     ),
 )
 ASKED_ODDLY: Final = (
-    odd("takes an empty list of tools for a mistake", declined(asking("tools.empty"))),
+    odd("takes an empty list of tools for a mistake", on(asking("tools.empty"), DECLINED)),
     odd("calls an unknown choice a bad request", on(asking("tools.choice-word"), with_status(400))),
     odd("has no such tool to choose", on(asking("tools.choice-undeclared"), with_status(404))),
     odd("says little after a tool's result", on(second, speaking("Done.")), "tools.result-used"),

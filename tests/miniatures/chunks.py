@@ -25,16 +25,20 @@ from tests.miniatures.wire import (
     with_nth,
 )
 
+# The counting stream is the control of the one that is cut short.
+UNCONTROLLED: Final = ("finish.stream-length",)
 DELTA: Final = "/choices/0/delta"
 CONTENT: Final = DELTA + "/content"
 TOOL_CALL: Final = asking("stream.tool-call")
 UNSAID: Final = ("finish.stream-", "stream.", "parameters.max-tokens-kept-in-text")
 
 
-def _nth(name: str, number: int, pointer: str, value: Any, *red: str, says: str) -> Miniature:
+def _nth(
+    name: str, number: int, pointer: str, value: Any, *red: str, says: str, unseen: tuple[str, ...] = ()
+) -> Miniature:
     """One chunk of the counting stream has another value at a pointer."""
     change = on(COUNTING, with_nth(number, lambda document: put(document, pointer, value)))
-    return faulty(name, change, *red, says=says)
+    return faulty(name, change, *red, says=says, unseen=unseen)
 
 
 def _every(name: str, pointer: str, value: Any, *red: str, says: str) -> Miniature:
@@ -104,7 +108,7 @@ OBJECTS: Final = (
         "finish.stream-says-why",
         *CLIENTS,
         says="an object with `choices` at its top; a chunk wrapped in `data`",
-        unseen=("stream.not-in-one-burst",),
+        unseen=("finish.stream-length", "stream.deltas-not-repeats", "stream.not-in-one-burst"),
     ),
     faulty(
         "hides an error in a chunk",
@@ -119,6 +123,7 @@ OBJECTS: Final = (
         "stream.chunk-object",
         *CLIENTS,
         says="; [",
+        unseen=("finish.stream-length",),
     ),
     faulty(
         "sends the text itself",
@@ -126,6 +131,7 @@ OBJECTS: Final = (
         "stream.chunk-object",
         *CLIENTS,
         says='; "',
+        unseen=("finish.stream-length",),
     ),
     faulty(
         "adds a usage chunk that nobody asked for",
@@ -162,12 +168,22 @@ OBJECTS: Final = (
         "stream.delta-object",
         *CLIENTS,
         says="an object at choices[0].delta; delta is nothing",
+        unseen=("finish.stream-length",),
     ),
 )
 
 CONTENTS: Final = (
-    _nth("adds a number", 3, CONTENT, 7, "stream.content-is-text", *CLIENTS, says="a string; content is 7"),
-    _nth("adds parts", 3, CONTENT, [{"text": "1"}], "stream.content-is-text", *CLIENTS, says="content is [{"),
+    _nth("adds a number", 3, CONTENT, 7, "stream.content-is-text", *CLIENTS, says="content is 7", unseen=UNCONTROLLED),
+    _nth(
+        "adds parts",
+        3,
+        CONTENT,
+        [{"text": "1"}],
+        "stream.content-is-text",
+        *CLIENTS,
+        says="a string; content is [{",
+        unseen=UNCONTROLLED,
+    ),
     _nth("ends with null", -1, CONTENT, None, "stream.content-not-null", PYTHON, says="content is null"),
     _nth("begins with null", 0, CONTENT, None, "stream.content-not-null", PYTHON, says="content is null"),
     faulty(

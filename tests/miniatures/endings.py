@@ -66,7 +66,7 @@ ENDS: Final = (
         "stream.done",
         "request.answer-is-whole",
         says=": reset",
-        unseen=("stream.not-in-one-burst",),
+        unseen=("finish.stream-length", "stream.deltas-not-repeats", "stream.not-in-one-burst"),
     ),
     faulty(
         "says DONE without brackets",

@@ -1,25 +1,24 @@
 """Servers whose errors say too little, too much or the wrong thing, and some that say it oddly and well."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 from conformance.exchange import Exchange, Piece
+from tests.miniatures import failures
+from tests.miniatures.failures import but, plain
 from tests.miniatures.framing import COUNTING, GREETING
 from tests.miniatures.model import Miniature, faulty
-from tests.miniatures.retold import as_told, declined, failing
 from tests.miniatures.variants import Variant, odd
 from tests.miniatures.wire import (
     GONE,
-    Change,
     One,
-    When,
+    answered_as,
     answers,
     asking,
     on,
-    put,
     refusals,
+    refused,
     rewritten,
     streams,
     with_body,
@@ -28,6 +27,8 @@ from tests.miniatures.wire import (
     with_status,
 )
 
+SERVED: Final = answered_as("plain.greeting")
+FAILED: Final = refused(500, "INTERNAL_ERROR")
 PATH: Final = asking("errors.wrong-path")
 METHOD: Final = asking("errors.wrong-method")
 BROKEN: Final = asking("errors.malformed-json")
@@ -41,31 +42,21 @@ NAMED: Final = asking(
     "parameters.stream-object",
 )
 DETAILS: Final = "/error/details"
-WAIT: Final = "/error/retry_after"
 STARS: Final = "*" * 44
 """What the evidence holds in the place of a key of 44 characters."""
-
-
-def _at(when: When, pointer: str, value: Any) -> Change:
-    """Some refusals with another value at a pointer."""
-    return on(when, with_json(pointer, value))
-
-
-def _plain(status: int, body: str, media_type: str = "text/plain") -> tuple[One, One]:
-    return with_status(status), with_body(body.encode(), media_type)
 
 
 NGINX: Final = "<html><head><title>404 Not Found</title></head><body><hr>nginx</body></html>"
 FORM: Final = (
     faulty(
         "gives its errors no meta",
-        _at(PATH, "/meta", GONE),
+        but(PATH, "/meta", GONE),
         "errors.request-id",
         says="/meta/request_id: a non-empty s",
     ),
     faulty(
         "asks for a key without meta",
-        _at(asking("auth.no-key"), "/meta", GONE),
+        but(asking("auth.no-key"), "/meta", GONE),
         "errors.request-id",
         says="/meta/request_id: a non-empty string; nothing",
     ),
@@ -76,8 +67,8 @@ FORM: Final = (
         says="/meta/request_id: a non-empty string; nothing",
         unseen=("errors.request-id-header",),
     ),
-    faulty("names no request", _at(PATH, "/meta/request_id", ""), "errors.request-id", says='a non-empty string; ""'),
-    faulty("numbers requests", _at(PATH, "/meta/request_id", 7), "errors.request-id", says="a non-empty string; 7"),
+    faulty("names no request", but(PATH, "/meta/request_id", ""), "errors.request-id", says='a non-empty string; ""'),
+    faulty("numbers requests", but(PATH, "/meta/request_id", 7), "errors.request-id", says="a non-empty string; 7"),
     faulty(
         "gives its error as a string",
         on(BROKEN, with_json("/error", "Invalid JSON")),
@@ -85,48 +76,68 @@ FORM: Final = (
         says="/error/code: a non-empty string; nothing",
     ),
     faulty(
-        "writes codes in small letters", _at(PATH, "/error/code", str.lower), "errors.code-form", says='; "not_found"'
+        "writes codes in small letters",
+        but(PATH, "/error/code", str.lower),
+        "errors.code-form",
+        says='; "not_found"',
     ),
     faulty(
-        "writes codes with hyphens", _at(PATH, "/error/code", "NOT-FOUND"), "errors.code-form", says="upper snake case"
+        "writes codes with hyphens",
+        but(PATH, "/error/code", "NOT-FOUND"),
+        "errors.code-form",
+        says="upper snake case",
     ),
     faulty(
-        "writes codes as words", _at(METHOD, "/error/code", "Method Not Allowed"), "errors.code-form", says="Method No"
+        "writes codes as words",
+        but(METHOD, "/error/code", "Method Not Allowed"),
+        "errors.code-form",
+        says="Method No",
     ),
-    faulty("writes codes as digits", _at(METHOD, "/error/code", "405"), "errors.code-form", says="/error/code: upper"),
-    faulty("words its details", _at(SEED, DETAILS, "seed is wrong"), "errors.details-form", says='"seed is wrong"'),
     faulty(
-        "maps its details", _at(SEED, DETAILS, {"seed": "wrong"}), "errors.details-form", says='; {"seed": "wrong"}'
+        "writes codes as digits",
+        but(METHOD, "/error/code", "405"),
+        "errors.code-form",
+        says="/error/code: upper",
+    ),
+    faulty("words its details", but(SEED, DETAILS, "seed is wrong"), "errors.details-form", says='"seed is wrong"'),
+    faulty(
+        "maps its details",
+        but(SEED, DETAILS, {"seed": "wrong"}),
+        "errors.details-form",
+        says='; {"seed": "wrong"}',
     ),
     faulty(
         "gives one detail that is no list",
-        _at(SEED, DETAILS, {"field": "seed", "message": "No."}),
+        but(SEED, DETAILS, {"field": "seed", "message": "No."}),
         "errors.details-form",
         says='an array of objects with field and message; {"field"',
     ),
-    faulty("lists words for details", _at(SEED, DETAILS, ["seed is wrong"]), "errors.details-form", says='; ["seed is'),
+    faulty(
+        "lists words for details",
+        but(SEED, DETAILS, ["seed is wrong"]),
+        "errors.details-form",
+        says='; ["seed is',
+    ),
     faulty(
         "gives a framework's details",
-        _at(SEED, DETAILS, [{"loc": ["body", "seed"], "msg": "not an integer", "type": "int_type"}]),
+        but(SEED, DETAILS, [{"loc": ["body", "seed"], "msg": "not an integer", "type": "int_type"}]),
         "errors.details-form",
         says=f'{DETAILS}: an array of objects with field and message; [{{"loc"',
     ),
     faulty(
         "blames the whole body for every mistake",
-        _at(NAMED, DETAILS, [{"field": "body", "message": "Not valid."}]),
+        but(NAMED, DETAILS, [{"field": "body", "message": "Not valid."}]),
         "errors.details-name-the-field",
         says=f'{DETAILS}: messages; ["body"]',
     ),
     faulty(
         "blames the wrong member",
-        _at(asking("parameters.stream-object"), DETAILS, [{"field": "model", "message": "Not valid."}]),
+        but(asking("parameters.stream-object"), DETAILS, [{"field": "model", "message": "Not valid."}]),
         "errors.details-name-the-field",
         says=f'{DETAILS}: stream; ["model"]',
     ),
-    faulty(
-        "answers in plain text", on(PATH, *_plain(404, "Not Found")), "errors.json", says='a JSON body; "Not Found"'
-    ),
-    faulty("answers in HTML", on(PATH, *_plain(404, NGINX, "text/html")), "errors.json", says='a JSON body; "<html>'),
+    faulty("answers in plain text", on(PATH, *plain(404, "Not Found")), "errors.json", says='a JSON body; "Not Found"'),
+    faulty("answers in HTML", on(PATH, *plain(404, NGINX, "text/html")), "errors.json", says='a JSON body; "<html>'),
     faulty("answers with nothing", on(METHOD, with_body(b"")), "errors.json", says='whole: a JSON body; ""'),
     faulty(
         "calls its JSON plain text",
@@ -143,28 +154,6 @@ FORM: Final = (
 )
 
 
-def _waits(name: str, value: Any, says: str) -> Miniature:
-    """An error that needs no wait says one."""
-    change = _at(asking("failures.model-unavailable"), WAIT, value)
-    return faulty(name, change, "errors.retry-after-form", says=f"{WAIT}: a number of seconds; {says}")
-
-
-WAITS: Final = (
-    _waits("writes the wait as a string", "30", '"30"'),
-    _waits("writes the wait with its unit", "30s", '"30s"'),
-    _waits("dates the end of the wait", "2030-01-01T00:00:00Z", '"2030-'),
-    _waits("waits backwards", -1, "-1"),
-    _waits("says yes to waiting", True, "true"),
-    faulty(
-        "writes the wait of its own limit as a string",
-        _at(asking("failures.rate-limited"), WAIT, "2"),
-        "errors.retry-after-form",
-        "errors.rate-limited-retry-after",
-        says=f'{WAIT}: a number of seconds; "2"',
-        unseen=("errors.rate-limited-retry-after-agree",),
-    ),
-)
-
 PYTHON: Final = (
     'Traceback (most recent call last):\n  File "/srv/app/chat.py", line 7, in chat\n    x = body["y"]\nKeyError'
 )
@@ -176,31 +165,30 @@ GO: Final = "panic: runtime error: index out of range [3] with length 3\n\ngorou
 RUBY: Final = "/srv/app/chat.rb:12:in `chat': undefined method (NoMethodError)"
 RUST: Final = "could not open /opt/gateway/src/chat.rs"
 TRACES: Final = {
-    "Python": (PYTHON, "Traceback (most"),
-    "Java": (JAVA, "at com.example.chat.Handler.serve(Handler.java:4"),
-    "Kotlin": (KOTLIN, "invokeSuspend(Chat.kt:9"),
+    "Python": (PYTHON, "Traceback (most recent call last)"),
+    "Java": (JAVA, "\\\\tat com.example.chat.Handler.serve(Handler.java:4"),
+    "Kotlin": (KOTLIN, "\\\\tat com.example.ChatKt$main$1.invokeSuspend(Chat.kt:9"),
     "JavaScript": (NODE, "at Object.chat (/srv/app/dist/chat.js:1"),
-    "JavaScript modules": (MODULE, "/srv/app/chat.mjs:1"),
+    "JavaScript modules": (MODULE, "at async file:///srv/app/chat.mjs:1"),
     "Go": (GO, "panic: "),
     "Ruby": (RUBY, "/srv/app/chat.rb"),
     "Rust": (RUST, "/opt/gateway/src/chat.rs"),
 }
 
 
-def _told(name: str, change: Change, says: str) -> Miniature:
-    return faulty(name, change, "errors.no-trace", says=f"words for a client; {says}")
-
-
 TOO_MUCH: Final = (
     *(
-        _told(f"shows a trace of {language}", _at(NO_MESSAGES, "/error/message", trace), f'"{says}')
-        if says and trace.startswith(says)
-        else _told(f"shows a trace of {language}", _at(NO_MESSAGES, "/error/message", trace), '"')
+        faulty(
+            f"shows a trace of {language}",
+            but(NO_MESSAGES, "/error/message", trace),
+            "errors.no-trace",
+            says=f'words for a client; "{says}',
+        )
         for language, (trace, says) in TRACES.items()
     ),
     faulty(
         "debugs in public",
-        on(BROKEN, *_plain(400, PYTHON)),
+        on(BROKEN, *plain(400, PYTHON)),
         "errors.no-trace",
         "errors.json",
         "errors.malformed-json-enveloped",
@@ -208,13 +196,13 @@ TOO_MUCH: Final = (
     ),
     faulty(
         "says which key was wrong",
-        _at(asking("auth.bare-key"), "/error/message", f"No Bearer {STARS}"),
+        but(asking("auth.bare-key"), "/error/message", f"No Bearer {STARS}"),
         "errors.no-key",
         says="no key; the key",
     ),
     faulty(
         "repeats the headers of a mistake",
-        _at(NO_MESSAGES, "/error/request", {"headers": {"authorization": f"Bearer {STARS}"}}),
+        but(NO_MESSAGES, "/error/request", {"headers": {"authorization": f"Bearer {STARS}"}}),
         "errors.no-key",
         says="no key; the key",
     ),
@@ -223,6 +211,13 @@ TOO_MUCH: Final = (
         on(GREETING, with_header("X-Api-Key", STARS)),
         "errors.no-key",
         says="header x-api-key: no key; the key in X-Api-Key",
+    ),
+    faulty(
+        "packs the key with gzip",
+        on(asking("auth.bare-key"), with_body(b"*" * 180), with_header("Content-Encoding", "gzip")),
+        "errors.no-key",
+        says="bytes 0-180: no key; the key",
+        unseen=("auth.scheme-needed",),
     ),
     faulty(
         "sends the key back in an answer",
@@ -234,15 +229,21 @@ TOO_MUCH: Final = (
 
 
 def _takes(probe: str, requirement: str, says: str) -> Miniature:
-    return faulty(f"serves {probe}", as_told("plain.greeting", asking(probe)), requirement, says=says)
+    return faulty(f"serves {probe}", SERVED(asking(probe)), requirement, says=says)
 
 
 def _fails(probe: str, requirement: str, says: str) -> Miniature:
-    return faulty(f"fails over {probe}", failing(asking(probe)), requirement, says=says)
+    return faulty(f"fails over {probe}", on(asking(probe), FAILED), requirement, says=says)
 
 
 WRONG: Final = (
-    _takes("errors.malformed-json", "errors.malformed-json", "status: HTTP 400 or 422; HTTP 200"),
+    faulty(
+        "makes do with half a body",
+        SERVED(BROKEN),
+        "errors.malformed-json",
+        says="status: HTTP 400 or 422; HTTP 200",
+        unseen=("errors.malformed-json-enveloped",),
+    ),
     _fails("errors.malformed-json", "errors.malformed-json", "HTTP 400 or 422; HTTP 500"),
     faulty("forbids what it cannot read", on(BROKEN, with_status(403)), "errors.malformed-json", says="422; HTTP 403"),
     faulty(
@@ -266,98 +267,17 @@ WRONG: Final = (
         "has nothing to GET", on(METHOD, with_status(404)), "errors.wrong-method", says="status: HTTP 405; HTTP 404"
     ),
     _takes("errors.wrong-path", "errors.wrong-path", "status: HTTP 404; HTTP 200"),
-    faulty("fails on a wrong path", failing(PATH), "errors.wrong-path", says="status: HTTP 404; HTTP 500"),
+    faulty("fails on a wrong path", on(PATH, FAILED), "errors.wrong-path", says="status: HTTP 404; HTTP 500"),
     faulty(
         "answers every path with its page",
-        on(PATH, *_plain(200, NGINX, "text/html")),
+        on(PATH, *plain(200, NGINX, "text/html")),
         "errors.wrong-path",
+        "response.is-json",
+        "errors.rate-limit-headers",
         says="status: HTTP 404; HTTP 200",
     ),
     _fails("errors.plain-text", "errors.wrong-media-type", "status: HTTP 4xx; HTTP 500"),
     _fails("errors.unknown-member", "errors.unknown-member", "status: HTTP 4xx; HTTP 500"),
-)
-
-BROUGHT: Final = {
-    "backend-error": (502, "BACKEND_ERROR"),
-    "backend-timeout": (504, "BACKEND_TIMEOUT"),
-    "rate-limited": (429, "RATE_LIMITED"),
-    "backend-rate-limited": (429, "BACKEND_RATE_LIMITED"),
-    "model-unavailable": (503, "MODEL_UNAVAILABLE"),
-    "model-access-denied": (403, "MODEL_ACCESS_DENIED"),
-}
-OWN: Final = asking("failures.rate-limited")
-THEIRS: Final = asking("failures.backend-rate-limited")
-AGREE: Final = ("errors.rate-limited-retry-after-agree",)
-
-
-def _brought(name: str, status: int, code: str) -> tuple[Miniature, ...]:
-    """The failure flattened to one of the server's own, and its code lost."""
-    when = asking(f"failures.{name}")
-    return (
-        faulty(
-            f"answers {name} with 500",
-            on(when, with_status(500)),
-            f"errors.{name}-code",
-            says=f"status: HTTP {status}; HTTP 500 {code}",
-        ),
-        faulty(
-            f"loses the code of {name}",
-            on(when, with_json("/error/code", "UPSTREAM_FAILED")),
-            f"errors.{name}-code",
-            says=f'/error/code: {code}; "UPSTREAM_FAILED"',
-        ),
-    )
-
-
-FAILURES: Final = (
-    *(each for name, (status, code) in BROUGHT.items() for each in _brought(name, status, code)),
-    faulty(
-        "keeps its limit to itself",
-        _at(OWN, WAIT, GONE),
-        "errors.rate-limited-retry-after",
-        says=f"{WAIT}: a number of seconds; nothing",
-        unseen=AGREE,
-    ),
-    faulty(
-        "sends no Retry-After",
-        on(OWN, with_header("Retry-After", None)),
-        "errors.rate-limited-retry-after",
-        says="header retry-after: a header Retry-After; none",
-        unseen=AGREE,
-    ),
-    faulty(
-        "writes milliseconds in the body",
-        _at(OWN, WAIT, 2000),
-        "errors.rate-limited-retry-after-agree",
-        says="header retry-after: about 2000, as in the body; 2",
-    ),
-    faulty(
-        "keeps the backend's limit to itself",
-        _at(THEIRS, WAIT, GONE),
-        "errors.backend-rate-limited-retry-after",
-        says=f"{WAIT}: a number of seconds; nothing",
-    ),
-    faulty(
-        "gives a failure as a string",
-        on(asking("failures.backend-error"), with_json("/error", "upstream failed")),
-        "errors.failures-enveloped",
-        "errors.backend-error-code",
-        says="/error/code: the JSON error envelope; nothing",
-    ),
-    faulty(
-        "gives a failure without a message",
-        _at(asking("failures.backend-timeout"), "/error/message", GONE),
-        "errors.failures-enveloped",
-        says="/error/message: the JSON error envelope; nothing",
-    ),
-    faulty(
-        "passes its proxy's page on",
-        on(asking("failures.backend-error"), *_plain(502, "<html>Bad Gateway</html>", "text/html")),
-        "errors.failures-enveloped",
-        "errors.backend-error-code",
-        "errors.json",
-        says="/status: the JSON error envelope; nothing",
-    ),
 )
 
 
@@ -404,7 +324,7 @@ HEADERS: Final = (
     ),
 )
 
-MINIATURES: Final[tuple[Miniature, ...]] = (*FORM, *WAITS, *TOO_MUCH, *WRONG, *FAILURES, *HEADERS)
+MINIATURES: Final[tuple[Miniature, ...]] = (*FORM, *TOO_MUCH, *WRONG, *HEADERS, *failures.MINIATURES)
 
 
 def _renamed(rename: Callable[[str], str]) -> One:
@@ -439,16 +359,6 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     odd("gives the whole path of a member", on(NAMED, _fielded(lambda field: f"body.{field}"))),
     odd("adds members to its errors", on(refusals, rewritten(_widened))),
     odd("answers problems", on(PATH, with_header("Content-Type", "application/problem+json; charset=utf-8"))),
-    odd("says how long to wait in fractions", on(refusals, with_json(WAIT, 2.5))),
-    odd("waits not at all", on(THEIRS, with_json(WAIT, 0))),
-    odd("says null of waiting", on(PATH, with_json(WAIT, None))),
-    odd("dates its Retry-After", on(OWN, with_header("Retry-After", "Fri, 01 Jan 2100 00:00:00 GMT")), *AGREE),
-    odd("rounds its Retry-After up", on(OWN, with_json(WAIT, 1.2))),
-    odd("sends no Retry-After for the backend", on(THEIRS, with_header("retry-after", None))),
-    odd(
-        "names a request that it limits",
-        on(OWN, with_json("/meta", {"request_id": "req_7"}), with_header("X-Id", "req_7")),
-    ),
     odd("writes the request id's header in capitals", on(answers, _renamed(str.upper))),
     odd("writes the request id's header in small letters", on(refusals, _renamed(str.lower))),
     odd(
@@ -466,7 +376,8 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         on(NO_MESSAGES, with_json("/error/message", "Don't panic at 12:30, see /usr/docs.")),
     ),
     odd("calls what it cannot read a bad request", on(BROKEN, with_status(400))),
-    odd("takes a body of any label", as_told("plain.greeting", asking("errors.plain-text"))),
-    odd("refuses what it does not know", declined(asking("errors.unknown-member"))),
+    odd("takes a body of any label", SERVED(asking("errors.plain-text"))),
+    odd("refuses what it does not know", on(asking("errors.unknown-member"), refused(422, "VALIDATION_ERROR"))),
     odd("is silent for almost ten minutes", on(streams, _silent(599.0, 2)), "stream.not-in-one-burst"),
+    *failures.VARIANTS,
 )

@@ -29,7 +29,13 @@ GREETING: Final = asking("stream.greeting")
 COUNTING: Final = asking("stream.counting")
 MULTILINGUAL: Final = asking("stream.multilingual")
 DYING: Final = asking("failures.mid-stream-error")
-ALL_STREAMS: Final = ("stream.", "finish.stream-", "parameters.max-tokens-kept-in-text")
+ALL_STREAMS: Final = (
+    "stream.",
+    "finish.stream-",
+    "parameters.max-tokens-kept-in-text",
+    "parameters.stop-in-stream",
+    "tools.stream-",
+)
 ERROR: Final = b'event: error\ndata: {"code":"BACKEND_ERROR","message":"gone"}\n\n'
 
 
@@ -89,7 +95,7 @@ WHOLE: Final = (
         "parameters.stream-true",
         "stream.status",
         says="an event stream; HTTP 501 NOT_IMPLEMENTED",
-        unseen=(*ALL_STREAMS, "auth.refused-before-stream"),
+        unseen=(*ALL_STREAMS, "auth.refused-before-stream", "request.no-accept-needed"),
     ),
     faulty(
         "answers a stream with one JSON body",
@@ -128,6 +134,7 @@ WHOLE: Final = (
         on(COUNTING, _nth_bytes(3, b'"content":"', b'"content":"\xff')),
         "stream.utf8",
         says="UTF-8",
+        unseen=("finish.stream-length",),
     ),
     faulty(
         "cuts a character in two",
@@ -278,6 +285,7 @@ EVENTS: Final = (
         "stream.payload-is-json",
         *CLIENTS,
         says='one JSON text; "data: {',
+        unseen=("finish.stream-length",),
     ),
     faulty(
         "sends comments as data",
@@ -300,6 +308,7 @@ EVENTS: Final = (
         TYPESCRIPT,
         PYTHON,
         says="NaN is not JSON",
+        unseen=("finish.stream-length",),
     ),
     faulty(
         "loses the end of a chunk",
@@ -307,6 +316,7 @@ EVENTS: Final = (
         "stream.payload-is-json",
         *CLIENTS,
         says="bytes ",
+        unseen=("finish.stream-length",),
     ),
     faulty(
         "does not escape line breaks",

@@ -8,7 +8,7 @@ from tests.miniatures.conversation import declined_as, says, wrongly_refused, wr
 from tests.miniatures.model import faulty
 from tests.miniatures.retold import as_told
 from tests.miniatures.variants import Variant, odd
-from tests.miniatures.wire import after, asking, on, with_status
+from tests.miniatures.wire import asking, on, with_status
 
 IMAGES: Final = asking(*(probe.name for probe in multimodal.IMAGES))
 BASE64: Final = (multimodal.IMAGE_NESTED.name, multimodal.IMAGE_FLAT.name)
@@ -148,7 +148,7 @@ def _turned_down(name: str, *probes: str, unseen: tuple[str, ...] = ()) -> Varia
 VARIANTS: Final[tuple[Variant, ...]] = (
     odd("names the colour in a sentence", says(IMAGES, "You shared a plain square, rendered in a strong red tone.")),
     odd("names the colour in capitals and bold", says(IMAGES, "**RED**")),
-    odd("names the colour in one form only", says(asking(*DETAILS, *BASE64), "A square."), *_NOTHING_SEEN),
+    odd("names the colour in one form only", says(asking(*DETAILS, *BASE64), "A square."), _NOTHING_SEEN[1]),
     odd("names no colour", says(IMAGES, "I see a square, plain as a whiteboard."), *_NOTHING_SEEN),
     odd("names a shade", says(IMAGES, "Crimson."), *_NOTHING_SEEN),
     odd("names several colours", says(IMAGES, "It is red, neither blue nor green."), *_NOTHING_SEEN),
@@ -179,5 +179,5 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         "multimodal.image-forms-agree",
     ),
     odd("refuses malformed parts with 400", on(_MALFORMED, with_status(400))),
-    odd("hears other words in a sound", after(says(asking("multimodal.audio-base64-flat"), "I hear nothing."))),
+    odd("hears other words in a sound", says(asking(multimodal.AUDIO_FLAT.name), "I hear nothing.")),
 )

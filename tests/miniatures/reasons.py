@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from conformance.document import shown
 from tests.miniatures.answers import ONE
 from tests.miniatures.framing import COUNTING
 from tests.miniatures.model import faulty
@@ -11,6 +12,7 @@ from tests.miniatures.wire import (
     answers,
     asking,
     each_chunk,
+    first,
     on,
     put,
     refused,
@@ -22,7 +24,7 @@ from tests.miniatures.wire import (
 from tests.miniatures.wire import with_json as json_at
 
 STOPS: Final = "/choices/0/finish_reason"
-CALLING: Final = asking("tools.required-call", "parameters.tool-choice-required", "parameters.tool-choice-named")
+CALLING: Final = first("tools.required-call", "parameters.tool-choice-required", "parameters.tool-choice-named")
 
 
 def _ends(old: str, new: Any) -> Change:
@@ -36,10 +38,22 @@ def _talked(document: Any) -> Any:
 
 
 ENDS: Final = (
-    faulty("ends its turn", _ends("stop", "end_turn"), "finish.one-of-four", says="end_turn", unseen=("finish.stop",)),
-    faulty("ends with eos", _ends("stop", "eos_token"), "finish.one-of-four", says="eos_tok", unseen=("finish.stop",)),
-    faulty("ends for null", _ends("stop", None), "finish.one-of-four", says="; null", unseen=("finish.stop",)),
-    faulty("shouts its reason", _ends("stop", "STOP"), "finish.one-of-four", says="STOP", unseen=("finish.stop",)),
+    *(
+        faulty(
+            name,
+            _ends("stop", reason),
+            "finish.one-of-four",
+            "parameters.stop-reason",
+            says=f"content_filter; {shown(reason)}",
+            unseen=("finish.stop",),
+        )
+        for name, reason in (
+            ("ends its turn", "end_turn"),
+            ("ends with eos", "eos_token"),
+            ("ends for null", None),
+            ("shouts its reason", "STOP"),
+        )
+    ),
     faulty(
         "gives no reason",
         on(ONE, json_at("/data" + STOPS, GONE)),
@@ -51,6 +65,7 @@ ENDS: Final = (
         _ends("stop", "length"),
         "finish.stop",
         "finish.length-only-at-the-limit",
+        "parameters.stop-reason",
         says='tokens were written; "length"',
     ),
     faulty(
@@ -58,6 +73,7 @@ ENDS: Final = (
         _ends("stop", "tool_calls"),
         "finish.stop",
         "finish.tool-calls-means-calls",
+        "parameters.stop-reason",
         says='; "tool_calls"',
     ),
     faulty("hides that it was cut off", _ends("length", "stop"), "finish.length", says='"length"; "stop"'),
@@ -70,10 +86,18 @@ ENDS: Final = (
     faulty("calls a tool and says stop", _ends("tool_calls", "stop"), "finish.tool-calls", says='"tool_calls"; "stop"'),
     faulty(
         "says tool_calls and calls none",
-        on(CALLING, rewritten(_talked)),
+        on(asking("parameters.tools"), json_at("/data" + STOPS, "tool_calls")),
         "finish.tool-calls-means-calls",
         says="a tool call in the message; none",
-        unseen=("finish.tool-calls",),
+    ),
+    faulty(
+        "says tool_calls and loses the call that was wanted",
+        on(CALLING, rewritten(_talked)),
+        "finish.tool-calls-means-calls",
+        "tools.required-calls",
+        "tools.named-calls",
+        says="a tool call in the message; none",
+        unseen=("finish.tool-calls", "tools.echo-accepted", "tools.result-"),
     ),
     faulty(
         "hides that the filter stopped it",
@@ -115,7 +139,7 @@ REASONS: Final = (
         on(unbroken, with_chunk(REASON, GONE)),
         "finish.stream-says-why",
         says="a finish_reason in a chunk; none in the whole stream",
-        unseen=("finish.stream-",),
+        unseen=("finish.stream-", "tools.stream-reason"),
     ),
     faulty(
         "hides that a stream was cut off",

@@ -28,8 +28,19 @@ SERVED: Final = answered_as("plain.greeting")
 MALFORMED: Final = tuple(probe.name for probe in parameters.MALFORMED)
 BAD: Final = asking(*MALFORMED)
 SIGN: Final = asking("auth.no-key", "auth.wrong-key", "auth.bare-key", "stream.wrong-key")
-# What is measured against the plain question, and says nothing when that is refused.
-ON_GREETING: Final = ("auth.", "stream.", "response.documented", "response.not-a-stream", "parameters.stream-default")
+# Nearly everything is measured against the plain question, and says nothing when that is refused.
+ON_GREETING: Final = (
+    "auth.",
+    "errors.",
+    "messages.",
+    "multimodal.part-",
+    "parameters.",
+    "response.documented",
+    "response.not-a-stream",
+    "stream.",
+    "tools.choice-needs-tools",
+    "tools.empty-list",
+)
 
 ACCEPTED: Final[Mapping[str, str]] = {
     "request.minimal-body": "plain.minimal",
@@ -71,26 +82,36 @@ REFUSED: Final[Mapping[str, str]] = {
     "parameters.metadata-type": "parameters.metadata-string",
 }
 
-# A refused prompt hides how long an answer to it would have been, and what text it holds.
+# A refused prompt hides how long an answer to it would have been, and what it holds.
 _HIDDEN: Final = ("finish.length", "stream.text-intact", "finish.stop", "parameters.max-tokens-kept")
+_ALSO_HIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "parameters.tools": ("tools.choice-known", "tools.choice-declared"),
+    "parameters.tool-choice-none": ("tools.none-calls-nothing",),
+    "parameters.tool-choice-named": ("tools.named-calls",),
+    "parameters.metadata": ("parameters.metadata-same-shape",),
+}
+_ALSO_BROKEN: Final[Mapping[str, str]] = {"parameters.tools": "tools.definition-accepted"}
+"""Another requirement that speaks of the same request."""
 
 
 def _wrongly_refused(requirement: str, probe: str) -> tuple[Miniature, ...]:
     """The probe refused as a mistake, and a failure over it."""
+    red = (requirement, *filter(None, [_ALSO_BROKEN.get(probe)]))
+    unseen = (*_HIDDEN, *_ALSO_HIDDEN.get(probe, ()))
     return (
         faulty(
             f"refuses {probe}",
             on(asking(probe), refused(422, "VALIDATION_ERROR")),
-            requirement,
+            *red,
             says="HTTP 422 VALIDATION_ERROR",
-            unseen=_HIDDEN,
+            unseen=unseen,
         ),
         faulty(
             f"breaks over {probe}",
-            on(asking(probe), with_status(500), with_body(b"Internal Server Error", "text/plain")),
-            requirement,
-            says="; HTTP 500",
-            unseen=_HIDDEN,
+            on(asking(probe), refused(500, "INTERNAL_ERROR")),
+            *red,
+            says="; HTTP 500 INTERNAL_ERROR",
+            unseen=unseen,
         ),
     )
 
@@ -147,6 +168,8 @@ ENDPOINT: Final = (
         "answers a plain question with 404",
         on(asking("plain.greeting"), with_status(404), with_body(b"Not Found", "text/plain")),
         "request.endpoint-answers",
+        "messages.system-optional",
+        "errors.json",
         says="status: HTTP 200; HTTP 404",
         unseen=ON_GREETING,
     ),
@@ -255,6 +278,7 @@ KEYS: Final = (
         "gives only a detail when it refuses a key",
         on(SIGN, *_body(401, {"detail": "Not authenticated"})),
         "auth.refusal-is-enveloped",
+        "errors.request-id",
         says='/status: "error"; nothing',
         unseen=("auth.missing-code", "auth.wrong-code"),
     ),
@@ -262,6 +286,7 @@ KEYS: Final = (
         "refuses a key in plain text",
         on(SIGN, with_body(b"Unauthorized", "text/plain")),
         "auth.refusal-is-enveloped",
+        "errors.json",
         says="the JSON error envelope; text/plain body",
         unseen=("auth.missing-code", "auth.wrong-code"),
     ),
@@ -332,12 +357,13 @@ FORM: Final = (
         "gives a framework's list of mistakes",
         on(BAD, *_body(422, {"detail": [{"loc": ["body"], "msg": "field required", "type": "missing"}]})),
         "parameters.refusals-are-enveloped",
+        "errors.request-id",
         says='/status: "error"; nothing',
-        unseen=("parameters.refusals-say-validation",),
+        unseen=("parameters.refusals-say-validation", "errors.details-name-the-field"),
     ),
     faulty(
         "refuses mistakes without a status member",
-        on(BAD, rewritten(lambda document: {"error": document["error"]})),
+        on(BAD, rewritten(lambda document: {"error": document["error"], "meta": document["meta"]})),
         "parameters.refusals-are-enveloped",
         says='/status: "error"; nothing',
     ),
@@ -372,7 +398,7 @@ FORM: Final = (
         after(*(SERVED(asking(name)) for name in MALFORMED)),
         *REFUSED,
         says="; HTTP 200",
-        unseen=("parameters.refusals-",),
+        unseen=("parameters.refusals-", "errors.details-name-the-field"),
     ),
 )
 

@@ -16,7 +16,6 @@ from tests.miniatures.wire import (
     Change,
     Exchanges,
     One,
-    after,
     asking,
     content,
     on,
@@ -341,5 +340,5 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     odd("refuses numbers out of bounds with 400", on(asking(*REFUSED.values()), with_status(400))),
     odd("writes its members in another order for metadata", on(METADATA, rewritten(_reversed))),
     odd("sends metadata back within _meta", on(METADATA, with_json("/data/_meta/purpose", "conformance"))),
-    odd("words its answer otherwise for metadata", after(on(METADATA, with_json(CONTENT, "Hello, conformance.")))),
+    odd("words its answer otherwise for metadata", on(METADATA, with_json(CONTENT, "Hello, conformance."))),
 )

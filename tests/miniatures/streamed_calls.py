@@ -13,6 +13,7 @@ from tests.miniatures.wire import (
     Block,
     Blocks,
     One,
+    after,
     asking,
     each_chunk,
     on,
@@ -23,6 +24,7 @@ from tests.miniatures.wire import (
 )
 
 STREAM: Final = asking("stream.tool-call")
+IN_WORDS: Final = as_told("stream.greeting", STREAM)
 DELTA: Final = "/choices/0/delta"
 CALLS: Final = DELTA + "/tool_calls"
 CALL: Final = CALLS + "/0"
@@ -146,7 +148,7 @@ MINIATURES: Final = (
     ),
     _streamed(
         "gives parallel calls one index at a time",
-        _with_calls(lambda calls: [*_at_once(calls), *map(lambda block: _again(block, 0), _at_once(calls))]),
+        _with_calls(lambda calls: [*_at_once(calls), *(_again(block, 0) for block in _at_once(calls))]),
         "tools.stream-one-call-one-id",
         *MERGED,
         says="one id for the call at index 0; ",
@@ -222,14 +224,14 @@ MINIATURES: Final = (
     ),
     faulty(
         "streams words though a call is required",
-        as_told("stream.greeting", STREAM),
+        IN_WORDS,
         "tools.stream-calls-when-required",
         says='a tool call in the deltas; none; text "Hello"',
         unseen=("tools.stream-",),
     ),
     faulty(
         "streams its model's markers",
-        as_told("stream.greeting", STREAM, with_nth(1, lambda document: put(document, DELTA + "/content", HERMES))),
+        after(IN_WORDS, on(STREAM, with_nth(1, lambda document: put(document, DELTA + "/content", HERMES)))),
         "tools.stream-calls-when-required",
         says='none; text "<tool_call>',
         unseen=("tools.stream-",),
