@@ -222,7 +222,7 @@ CONTENTS: Final = (
         on(asking("stream.end-marker"), with_blocks(_stopped)),
         "stream.done-in-text",
         "finish.stream-says-why",
-        says='; "data: [DONE"',
+        says='data: [DONE"',
     ),
     faulty(
         "holds back its stream",
