@@ -187,11 +187,11 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
 def _undecided(exchanges: Sequence[Exchange], asked: Plan) -> tuple[Probe, ...]:
     """The probes of the plan that are worth asking once more: a model's mood left undecided what they are to show."""
     final = tuple(exchange for exchange in exchanges if not exchange.retried)
-    sent = {probe.name for probe in asked.probes}
+    served = {item.probe for item in final if item.response is not None and 200 <= item.response.status < 300}
     wanted: set[str] = set()
     for identity, check in CHECKS.items():
         row = catalogue()[identity]
-        names = {probe.name for probe in check.probes} & sent
+        names = {probe.name for probe in check.probes} & served  # a refusal is no mood
         if names and "model" in row.needs and identity not in asked.left_out:
             found = verdict.judged(row, check, final).verdict
             wanted |= names if found is verdict.Verdict.INCONCLUSIVE else set()

@@ -11,9 +11,11 @@ from tests.miniatures import (
     calls,
     chunks,
     conversation,
+    counts,
     endings,
     errors,
     framing,
+    keys,
     limits,
     parts,
     reasons,
@@ -26,9 +28,11 @@ from tests.miniatures.variants import Variant
 
 MINIATURES: Final[tuple[Miniature, ...]] = (
     *answers.MINIATURES,
+    *counts.MINIATURES,
     *reasons.MINIATURES,
     *limits.MINIATURES,
     *stopping.MINIATURES,
+    *keys.MINIATURES,
     *refusals.MINIATURES,
     *errors.MINIATURES,
     *conversation.MINIATURES,

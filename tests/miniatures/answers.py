@@ -48,7 +48,8 @@ def _each(pointer: str, value: Any) -> Change:
     return on(answers, json_at("/data" + pointer, value))
 
 
-def _member(name: str, pointer: str, value: Any, *red: str, says: str = "", unseen: tuple[str, ...] = ()) -> Miniature:
+def member(name: str, pointer: str, value: Any, *red: str, says: str = "", unseen: tuple[str, ...] = ()) -> Miniature:
+    """Every unstreamed answer has another value at a pointer."""
     return faulty(name, _each(pointer, value), *red, says=says or f"/data{pointer}: ", unseen=unseen)
 
 
@@ -58,25 +59,6 @@ def _as_list(document: Any) -> Any:
 
 def _moved_up(document: Any) -> Any:
     return {**document, "_meta": document["data"].pop("_meta")}
-
-
-def _renamed(document: Any) -> Any:
-    usage = document["data"]["usage"]
-    document["data"]["usage"] = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
-    return document
-
-
-def _usage(prompt: Any = None, written: Any = None) -> Change:
-    """Other counts, and a total that fits them."""
-
-    def change(document: Any) -> Any:
-        usage = document["data"]["usage"]
-        usage["prompt_tokens"] = usage["prompt_tokens"] if prompt is None else prompt
-        usage["completion_tokens"] = usage["completion_tokens"] if written is None else written
-        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
-        return document
-
-    return on(answers, rewritten(change))
 
 
 def _at_length(document: Any) -> Any:
@@ -245,34 +227,32 @@ MEMBERS: Final = (
         says="/data: an object; ",
         unseen=UNREAD,
     ),
-    _member("gives no id", "/id", GONE, "response.id", says="nothing", unseen=("response.id-unique",)),
-    _member("gives an empty id", "/id", "", "response.id", says='""', unseen=("response.id-unique",)),
-    _member("counts its ids", "/id", 7, "response.id", says="7", unseen=("response.id-unique",)),
-    _member("gives all answers one id", "/id", "chatcmpl-abc", "response.id-unique", says="chatcmpl-abc"),
-    _member("names no model", "/model", GONE, "response.model", says="nothing"),
-    _member("names null as its model", "/model", None, "response.model", says="null"),
-    _member("names the backend's model", "/model", "gpt-4o-2024-08-06", "response.model-is-the-slug", says="gpt-4o"),
-    _member("gives no time", "/created", GONE, "response.created", says="nothing"),
-    _member("gives the time as text", "/created", str, "response.created", says="an integer; "),
-    _member("gives an ISO date", "/created", "2026-01-01T00:00:00Z", "response.created", says="an integer; "),
-    _member("gives parts of seconds", "/created", lambda old: old + 0.5, "response.created", says=".5"),
-    _member("gives milliseconds", "/created", lambda old: old * 1000, "response.created-in-seconds", says="000"),
-    _member("gives no real time", "/created", 0, "response.created-in-seconds", says="; 0"),
-    _member("copies the page's time", "/created", 1713888000, "response.created-in-seconds", says="; 1713888000"),
-    _member("chooses nothing", "/choices", [], "response.choices", says="; []", unseen=UNREAD),
-    _member("leaves out choices", "/choices", GONE, "response.choices", says="; nothing", unseen=UNREAD),
-    _member(
+    member("gives no id", "/id", GONE, "response.id", says="nothing", unseen=("response.id-unique",)),
+    member("gives an empty id", "/id", "", "response.id", says='""', unseen=("response.id-unique",)),
+    member("counts its ids", "/id", 7, "response.id", says="7", unseen=("response.id-unique",)),
+    member("gives all answers one id", "/id", "chatcmpl-abc", "response.id-unique", says="chatcmpl-abc"),
+    member("names no model", "/model", GONE, "response.model", says="nothing"),
+    member("names null as its model", "/model", None, "response.model", says="null"),
+    member("names the backend's model", "/model", "gpt-4o-2024-08-06", "response.model-is-the-slug", says="gpt-4o"),
+    member("gives no time", "/created", GONE, "response.created", says="nothing"),
+    member("gives the time as text", "/created", str, "response.created", says="an integer; "),
+    member("gives an ISO date", "/created", "2026-01-01T00:00:00Z", "response.created", says="an integer; "),
+    member("gives parts of seconds", "/created", lambda old: old + 0.5, "response.created", says=".5"),
+    member("gives milliseconds", "/created", lambda old: old * 1000, "response.created-in-seconds", says="000"),
+    member("gives no real time", "/created", 0, "response.created-in-seconds", says="; 0"),
+    member("copies the page's time", "/created", 1713888000, "response.created-in-seconds", says="; 1713888000"),
+    member("chooses nothing", "/choices", [], "response.choices", says="; []", unseen=UNREAD),
+    member("leaves out choices", "/choices", GONE, "response.choices", says="; nothing", unseen=UNREAD),
+    member(
         "gives one choice, not a list", "/choices", lambda old: old[0], "response.choices", says="; {", unseen=UNREAD
     ),
-    _member("gives the choice null", "/choices", [None], "response.choices", says="; [null]", unseen=UNREAD),
-    _member(
-        "chooses twice", "/choices", lambda old: [*old, {**old[0], "index": 1}], "response.one-choice", says="2 el"
-    ),
-    _member("counts choices from 1", "/choices/0/index", 1, "response.choice-index", says="0; 1"),
-    _member("gives the index as text", "/choices/0/index", "0", "response.choice-index", says='0; "0"'),
-    _member("gives no index", "/choices/0/index", GONE, "response.choice-index", says="nothing"),
-    _member("gives no message", "/choices/0/message", GONE, "response.message", says="nothing", unseen=UNREAD),
-    _member(
+    member("gives the choice null", "/choices", [None], "response.choices", says="; [null]", unseen=UNREAD),
+    member("chooses twice", "/choices", lambda old: [*old, {**old[0], "index": 1}], "response.one-choice", says="2 el"),
+    member("counts choices from 1", "/choices/0/index", 1, "response.choice-index", says="0; 1"),
+    member("gives the index as text", "/choices/0/index", "0", "response.choice-index", says='0; "0"'),
+    member("gives no index", "/choices/0/index", GONE, "response.choice-index", says="nothing"),
+    member("gives no message", "/choices/0/message", GONE, "response.message", says="nothing", unseen=UNREAD),
+    member(
         "gives its text for a message",
         "/choices/0/message",
         lambda old: old["content"],
@@ -280,9 +260,9 @@ MEMBERS: Final = (
         says="an object; ",
         unseen=UNREAD,
     ),
-    _member("gives no role", "/choices/0/message/role", GONE, "response.role", says="nothing"),
-    _member("calls itself model", "/choices/0/message/role", "model", "response.role", says='"assistant"; "model"'),
-    _member("gives an empty role", "/choices/0/message/role", "", "response.role", says='"assistant"; ""'),
+    member("gives no role", "/choices/0/message/role", GONE, "response.role", says="nothing"),
+    member("calls itself model", "/choices/0/message/role", "model", "response.role", says='"assistant"; "model"'),
+    member("gives an empty role", "/choices/0/message/role", "", "response.role", says='"assistant"; ""'),
 )
 
 
@@ -338,64 +318,9 @@ TEXT: Final = (
     ),
 )
 
-COUNTS: Final = (
-    _member("counts no tokens", "/usage", GONE, "response.usage", says="prompt_tokens, completion", unseen=UNCOUNTED),
-    _member("gives null for usage", "/usage", None, "response.usage", says="; null", unseen=UNCOUNTED),
-    _member(
-        "leaves out the total",
-        "/usage/total_tokens",
-        GONE,
-        "response.usage",
-        says="with total_tokens",
-        unseen=UNCOUNTED,
-    ),
-    faulty(
-        "calls its counts input and output",
-        on(answers, rewritten(_renamed)),
-        "response.usage",
-        says="/data/usage: ",
-        unseen=UNCOUNTED,
-    ),
-    _member(
-        "counts in text",
-        "/usage/prompt_tokens",
-        str,
-        "response.usage-counts",
-        unseen=UNCOUNTED,
-    ),
-    _member("counts below zero", "/usage/prompt_tokens", -1, "response.usage-counts", says="; -1", unseen=UNCOUNTED),
-    _member("counts halves", "/usage/total_tokens", 9.5, "response.usage-counts", says="; 9.5", unseen=UNCOUNTED),
-    _member("adds up wrongly", "/usage/total_tokens", lambda old: old + 1, "response.usage-sum", says=" + "),
-    _member("gives no sum", "/usage/total_tokens", 0, "response.usage-sum", says="; 0"),
-    faulty(
-        "counts no prompt",
-        _usage(prompt=0),
-        "response.usage-prompt-counted",
-        says="more than 0; 0",
-        unseen=("messages.history-counted",),
-    ),
-    faulty(
-        "counts no answer",
-        _usage(written=0),
-        "response.usage-completion-counted",
-        "finish.length-only-at-the-limit",
-        says="/data/usage/completion_tokens: more than 0; 0",
-        unseen=("finish.length",),
-    ),
-    faulty(
-        "counts zeros",
-        _usage(prompt=0, written=0),
-        "response.usage-prompt-counted",
-        "response.usage-completion-counted",
-        "finish.length-only-at-the-limit",
-        says="more than 0; 0",
-        unseen=("finish.length", "messages.history-counted"),
-    ),
-)
-
 META: Final = (
-    _member("leaves out _meta", "/_meta", GONE, "response.meta", says="nothing", unseen=("response.",)),
-    _member("gives null for _meta", "/_meta", None, "response.meta", says="null", unseen=("response.",)),
+    member("leaves out _meta", "/_meta", GONE, "response.meta", says="nothing", unseen=("response.",)),
+    member("gives null for _meta", "/_meta", None, "response.meta", says="null", unseen=("response.",)),
     faulty(
         "puts _meta beside data",
         on(answers, rewritten(_moved_up)),
@@ -403,23 +328,23 @@ META: Final = (
         says="/data/_meta: an object; nothing",
         unseen=("response.request-id", "response.latency"),
     ),
-    _member(
+    member(
         "names no request", "/_meta/request_id", GONE, "response.request-id", unseen=("response.request-id-unique",)
     ),
-    _member("names it emptily", "/_meta/request_id", "", "response.request-id", unseen=("response.request-id-unique",)),
-    _member("numbers requests", "/_meta/request_id", 12, "response.request-id", unseen=("response.request-id-unique",)),
+    member("names it emptily", "/_meta/request_id", "", "response.request-id", unseen=("response.request-id-unique",)),
+    member("numbers requests", "/_meta/request_id", 12, "response.request-id", unseen=("response.request-id-unique",)),
     faulty(
         "gives all requests one id",
         on(answers, json_at("/data/_meta/request_id", "req_xyz"), with_header("X-Request-Id", "req_xyz")),
         "response.request-id-unique",
         says="req_xyz",
     ),
-    _member("tells no latency", "/_meta/latency_ms", GONE, "response.latency", says="nothing"),
-    _member("tells the latency as text", "/_meta/latency_ms", "310", "response.latency", says='"310"'),
-    _member("answers before it was asked", "/_meta/latency_ms", -5, "response.latency", says="-5"),
-    _member(
+    member("tells no latency", "/_meta/latency_ms", GONE, "response.latency", says="nothing"),
+    member("tells the latency as text", "/_meta/latency_ms", "310", "response.latency", says='"310"'),
+    member("answers before it was asked", "/_meta/latency_ms", -5, "response.latency", says="-5"),
+    member(
         "tells when, not how long", "/_meta/latency_ms", 1713888000000, "response.latency-plausible", says="at most"
     ),
 )
 
-MINIATURES: Final = (*BODIES, *MEMBERS, *TEXT, *COUNTS, *META)
+MINIATURES: Final = (*BODIES, *MEMBERS, *TEXT, *META)

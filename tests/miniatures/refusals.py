@@ -27,7 +27,6 @@ from tests.miniatures.wire import (
 SERVED: Final = answered_as("plain.greeting")
 MALFORMED: Final = tuple(probe.name for probe in parameters.MALFORMED)
 BAD: Final = asking(*MALFORMED)
-SIGN: Final = asking("auth.no-key", "auth.wrong-key", "auth.bare-key", "stream.wrong-key")
 # Nearly everything is measured against the plain question, and says nothing when that is refused.
 ON_GREETING: Final = (
     "auth.",
@@ -145,11 +144,12 @@ def _wrongly_served(requirement: str, probe: str) -> tuple[Miniature, ...]:
     )
 
 
-def _body(status: int, body: Any) -> tuple[One, One]:
+def with_answer(status: int, body: Any) -> tuple[One, One]:
+    """Another status and another JSON body."""
     return with_status(status), with_body(json.dumps(body).encode())
 
 
-def _error_stream(code: str) -> One:
+def error_stream(code: str) -> One:
     """The refusal as an event stream."""
     error = json.dumps({"code": code, "message": "No."}).encode()
     body = b"event: error\ndata: " + error + b"\n\ndata: [DONE]\n\n"
@@ -214,109 +214,6 @@ ENDPOINT: Final = (
 )
 
 
-KEYS: Final = (
-    faulty(
-        "serves whoever comes",
-        SERVED(asking("auth.no-key")),
-        "auth.missing-refused",
-        says="a refusal (HTTP 4xx); HTTP 200",
-        unseen=("auth.missing-",),
-    ),
-    faulty(
-        "refuses with HTTP 200",
-        on(asking("auth.no-key"), with_status(200)),
-        "auth.missing-refused",
-        says="a refusal (HTTP 4xx); HTTP 200",
-        unseen=("auth.missing-",),
-    ),
-    faulty(
-        "forbids instead of asking for a key",
-        on(asking("auth.no-key"), with_status(403)),
-        "auth.missing-is-401",
-        says="HTTP 401; HTTP 403",
-    ),
-    faulty(
-        "calls a missing key invalid",
-        on(asking("auth.no-key"), with_json("/error/code", "AUTH_TOKEN_INVALID")),
-        "auth.missing-code",
-        says="AUTH_TOKEN_MISSING; ",
-    ),
-    faulty(
-        "takes any key",
-        SERVED(asking("auth.wrong-key")),
-        "auth.wrong-refused",
-        says="HTTP 200",
-        unseen=("auth.wrong-",),
-    ),
-    faulty(
-        "breaks over a wrong key",
-        on(asking("auth.wrong-key"), with_status(500)),
-        "auth.wrong-refused",
-        "auth.wrong-is-401",
-        says="a refusal (HTTP 4xx); HTTP 500",
-    ),
-    faulty("forbids a wrong key", on(asking("auth.wrong-key"), with_status(403)), "auth.wrong-is-401", says="HTTP 403"),
-    faulty(
-        "calls a wrong key missing",
-        on(asking("auth.wrong-key"), with_json("/error/code", "AUTH_TOKEN_MISSING")),
-        "auth.wrong-code",
-        says="AUTH_TOKEN_INVALID; ",
-    ),
-    faulty(
-        "takes a key without Bearer",
-        SERVED(asking("auth.bare-key")),
-        "auth.scheme-needed",
-        says="status: HTTP 401; HTTP 200",
-    ),
-    faulty(
-        "calls a bare key a validation error",
-        on(asking("auth.bare-key"), with_json("/error/code", "VALIDATION_ERROR")),
-        "auth.scheme-needed",
-        says="AUTH_TOKEN_MISSING or AUTH_TOKEN_INVALID; VALIDATION_ERROR",
-    ),
-    faulty(
-        "gives only a detail when it refuses a key",
-        on(SIGN, *_body(401, {"detail": "Not authenticated"})),
-        "auth.refusal-is-enveloped",
-        "errors.request-id",
-        says='/status: "error"; nothing',
-        unseen=("auth.missing-code", "auth.wrong-code"),
-    ),
-    faulty(
-        "refuses a key in plain text",
-        on(SIGN, with_body(b"Unauthorized", "text/plain")),
-        "auth.refusal-is-enveloped",
-        "errors.json",
-        says="the JSON error envelope; text/plain body",
-        unseen=("auth.missing-code", "auth.wrong-code"),
-    ),
-    faulty(
-        "gives an error that is a string",
-        on(SIGN, with_json("/error", "Invalid API key")),
-        "auth.refusal-is-enveloped",
-        says="/error/code: a non-empty string; nothing",
-        unseen=("auth.missing-code", "auth.wrong-code"),
-    ),
-    faulty(
-        "refuses without a message",
-        on(SIGN, with_json("/error/message", "")),
-        "auth.refusal-is-enveloped",
-        says='/error/message: a non-empty string; ""',
-    ),
-    faulty(
-        "streams its refusal of a key",
-        on(asking("stream.wrong-key"), _error_stream("AUTH_TOKEN_INVALID")),
-        "auth.refused-before-stream",
-        says="an HTTP error in JSON; HTTP 200 with an event stream",
-    ),
-    faulty(
-        "refuses a stream's key with HTTP 200",
-        on(asking("stream.wrong-key"), with_status(200)),
-        "auth.refused-before-stream",
-        says="status: an HTTP error in JSON; HTTP 200",
-    ),
-)
-
 FORM: Final = (
     faulty(
         "answers for a model that it has not",
@@ -355,7 +252,7 @@ FORM: Final = (
     ),
     faulty(
         "gives a framework's list of mistakes",
-        on(BAD, *_body(422, {"detail": [{"loc": ["body"], "msg": "field required", "type": "missing"}]})),
+        on(BAD, *with_answer(422, {"detail": [{"loc": ["body"], "msg": "field required", "type": "missing"}]})),
         "parameters.refusals-are-enveloped",
         "errors.request-id",
         says='/status: "error"; nothing',
@@ -383,7 +280,7 @@ FORM: Final = (
     faulty("refuses mistakes with 400", on(BAD, with_status(400)), "parameters.refusals-are-422", says="422; HTTP 400"),
     faulty(
         "streams its refusal of a mistake",
-        on(asking("stream.no-messages"), _error_stream("VALIDATION_ERROR")),
+        on(asking("stream.no-messages"), error_stream("VALIDATION_ERROR")),
         "stream.errors-before-are-http",
         says="HTTP 200 with an event stream",
     ),
@@ -404,7 +301,6 @@ FORM: Final = (
 
 MINIATURES: Final = (
     *ENDPOINT,
-    *KEYS,
     *FORM,
     *(each for requirement, probe in ACCEPTED.items() for each in _wrongly_refused(requirement, probe)),
     *(each for requirement, probe in REFUSED.items() for each in _wrongly_served(requirement, probe)),
