@@ -1,10 +1,12 @@
-"""The embedded default: the reference server on a free loopback port, and what is known of it."""
+"""The embedded default: the reference server on a free loopback port, or one that deviates, and what is known of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
+from conformance.server.changes import conduct
+from conformance.server.deviation import Deviation
 from conformance.server.hosting import serve_in_thread
 from conformance.server.site import Site
 from conformance.server.triggers import triggers
@@ -14,15 +16,20 @@ MODEL: Final = "reference/mini"
 
 
 @contextmanager
-def embedded_target(*, limits: Limits, key: str) -> Iterator[Target]:
-    """The reference server as a target, for as long as the block runs.
+def embedded_target(*, limits: Limits, key: str, deviations: Sequence[Deviation] = ()) -> Iterator[Target]:
+    """The reference server as a target, with these deviations, for as long as the block runs.
+
+    Where several deviations bring a site or a wire of their own, the last one's stands.
 
     Raises:
         BadInput: a limit is no usable number.
         OSError: no loopback port is to be had.
         RuntimeError: the server did not start.
     """
-    with serve_in_thread(replace(Site(), keys=(key,))) as url:
+    site = next((each.site for each in reversed(deviations) if each.site), Site())
+    wire = next((each.wire for each in reversed(deviations) if each.wire), None)
+    conducted = conduct(*(each.change for each in deviations))
+    with serve_in_thread(replace(site, keys=(key,)), conducted, wire=wire) as url:
         yield checked(
             Target(
                 url=url,

@@ -119,7 +119,7 @@ def test_a_quick_run_says_something_of_every_class_that_has_rows(tmp_path: Path)
 
 
 def test_a_broken_should_fails_a_strict_run_only(tmp_path: Path) -> None:
-    with serve_in_thread(behaviour=Behaviour(frame=with_crlf)) as url:
+    with serve_in_thread(conduct=lambda _: Behaviour(frame=with_crlf)) as url:
         mild, tolerated = ran(tmp_path / "mild", "--only", "stream.line-feeds", url=url)
         hard, counted = ran(tmp_path / "hard", "--only", "stream.line-feeds", "--strict", url=url)
 

@@ -270,7 +270,7 @@ def test_one_step_can_be_replaced_and_nothing_else_changes() -> None:
 
     behaviour = dataclasses.replace(CONFORMING, parsed=parsed)
     headers = {"Authorization": f"Bearer {DEFAULT_KEY}"}
-    with serve_in_thread(behaviour=behaviour) as url:
+    with serve_in_thread(conduct=lambda _: behaviour) as url:
         refused(httpx.post(url + PATH, json=body(), headers=headers), 422, "VALIDATION_ERROR")
         refused(httpx.post(url + PATH, json=body()), 401, "AUTH_TOKEN_MISSING")
 

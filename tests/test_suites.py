@@ -115,7 +115,7 @@ async def without_empty(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[t
 
 
 def test_a_broken_must_fails_with_what_was_expected_and_found(tmp_path: Path) -> None:
-    with serve_in_thread(behaviour=Behaviour(envelope=status_not_ok)) as url:
+    with serve_in_thread(conduct=lambda _: Behaviour(envelope=status_not_ok)) as url:
         code, said, items, report = judged(tmp_path, "--target", url, *TARGET)
         called("run", url, *TARGET, "--output", tmp_path / "other", key=DEFAULT_KEY)
 
@@ -132,7 +132,7 @@ def test_a_broken_must_fails_with_what_was_expected_and_found(tmp_path: Path) ->
 
 
 def test_a_stream_without_its_end_fails_what_speaks_of_the_end(tmp_path: Path) -> None:
-    with serve_in_thread(behaviour=Behaviour(frame=no_done, writes=without_empty)) as url:
+    with serve_in_thread(conduct=lambda _: Behaviour(frame=no_done, writes=without_empty)) as url:
         code, said, items, _ = judged(tmp_path, "--target", url, *TARGET, "-m", "streaming")
 
     assert code == 1
@@ -144,7 +144,7 @@ def test_a_stream_without_its_end_fails_what_speaks_of_the_end(tmp_path: Path) -
 def test_a_broken_should_is_seen_and_fails_no_build_unless_it_is_to(tmp_path: Path) -> None:
     (tmp_path / "mild").mkdir()
     (tmp_path / "hard").mkdir()
-    with serve_in_thread(behaviour=Behaviour(frame=crlf)) as url:
+    with serve_in_thread(conduct=lambda _: Behaviour(frame=crlf)) as url:
         options = ["--target", url, *TARGET, "-k", "line-feeds or stream.status", "-rx"]
         mild, said, items, report = judged(tmp_path / "mild", *options)
         hard, counted, strictly, _ = judged(tmp_path / "hard", *options, "--conformance-strict")

@@ -37,6 +37,33 @@ Writes = AsyncGenerator[tuple[float, bytes], None]
 """Seconds to wait and the bytes that then go out."""
 
 
+class Dropped(Exception):
+    """Raised among the writes of an answer, it closes the connection in the middle of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that writes itself, piece by piece, and stops when the client has gone."""
+
+    status: int
+    headers: Mapping[str, str]
+    writes: Writes
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Writes the head and the pieces; the connection ends the body."""
+        await _unless_gone(receive, self._write(send))
+
+    async def _write(self, send: Send) -> None:
+        fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+        await send({"type": "http.response.start", "status": self.status, "headers": fields})
+        async with aclosing(self.writes):
+            async for delay, piece in self.writes:
+                if delay:
+                    await asyncio.sleep(delay)
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 def spoken(service: Service, request: ChatRequest) -> Steps:
     """What the service says, unbounded."""
     return service.steps(request)
@@ -86,52 +113,39 @@ class Behaviour:
     collected: Callable[[Steps, ChatRequest], Awaitable[Completion | Failure]] = collected
     head: Callable[[Mapping[str, Any], Arrival], Head] = head
     envelope: Callable[[Head, Completion], Mapping[str, Any]] = answers.envelope
+    failure: Callable[[Failure], Failure] = lambda failure: failure
     refusal: Callable[[Failure, str], Mapping[str, Any]] = answers.refusal
     body: Callable[[object], bytes] = answers.body
     events: Callable[[Head, Steps], StreamEvents] = answers.events
     frame: Callable[[StreamEvent], bytes] = answers.frame
     writes: Callable[[AsyncGenerator[bytes, None]], Writes] = answers.writes
     headers: Callable[[str, str, Allowance | None, Failure | None], Mapping[str, str]] = headers
+    answer: Callable[[Answer], Answer] = lambda answer: answer
 
 
 CONFORMING: Final = Behaviour()
 """Every step as the page asks for it."""
+Conduct = Callable[[Arrival], Behaviour]
+"""The behaviour that answers a request."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An answer that writes itself, piece by piece, and stops when the client has gone."""
-
-    status: int
-    headers: Mapping[str, str]
-    writes: Writes
-
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Writes the head and the pieces; the connection ends the body."""
-        await _unless_gone(receive, self._write(send))
-
-    async def _write(self, send: Send) -> None:
-        fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
-        await send({"type": "http.response.start", "status": self.status, "headers": fields})
-        async with aclosing(self.writes):
-            async for delay, piece in self.writes:
-                if delay:
-                    await asyncio.sleep(delay)
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+def conforming(_arrival: Arrival) -> Behaviour:
+    """The same for every request."""
+    return CONFORMING
 
 
-def application(site: Site, behaviour: Behaviour = CONFORMING) -> Starlette:
+def application(site: Site, conduct: Conduct = conforming) -> Starlette:
     """The server, not yet on a socket."""
     meter = Meter(limit=site.requests_per_minute)
 
     async def chat(request: Request) -> Answer:
         arrival = await _arrival(request, site)
-        answered = await _unless_gone(request.receive, _answered(arrival, site, behaviour, meter))
+        answered = await _unless_gone(request.receive, _answered(arrival, site, conduct(arrival), meter))
         return answered or _gone(arrival)
 
     async def models(request: Request) -> Answer:
         arrival = await _arrival(request, site)
+        behaviour = conduct(arrival)
         try:
             behaviour.key_of(arrival, site)
         except Refused as refused:
@@ -141,19 +155,22 @@ def application(site: Site, behaviour: Behaviour = CONFORMING) -> Starlette:
 
     async def health(request: Request) -> Answer:
         arrival = await _arrival(request, site)
-        return _whole({"status": "ok"}, arrival.request_id, None, None, behaviour)
+        return _whole({"status": "ok"}, arrival.request_id, None, None, conduct(arrival))
 
-    async def misdirected(_request: Request, error: Exception) -> Answer:
+    async def misdirected(request: Request, error: Exception) -> Answer:
+        arrival = await _arrival(request, site)
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "BAD_REQUEST")
         message = "There is nothing at this path." if status == 404 else "This path does not take this method."
-        answer = _refused(Failure(status=status, code=code, message=message), fresh_request_id(), None, behaviour)
+        failure = Failure(status=status, code=code, message=message)
+        answer = _refused(failure, arrival.request_id, None, conduct(arrival))
         allowed = error.headers if isinstance(error, HTTPException) else None
         return replace(answer, headers={**answer.headers, **(allowed or {})})
 
-    async def crashed(_request: Request, _error: Exception) -> Answer:
+    async def crashed(request: Request, _error: Exception) -> Answer:
         failure = Failure(status=500, code="INTERNAL_ERROR", message="The server failed; the fault is not yours.")
-        answer = _refused(failure, fresh_request_id(), None, behaviour)
+        arrival = _told(request, None)
+        answer = _refused(failure, arrival.request_id, None, conduct(arrival))
         # uvicorn closes the connection after an exception, so the client must not send another request on it.
         return replace(answer, headers={**answer.headers, "Connection": "close"})
 
@@ -199,10 +216,12 @@ async def _answered(arrival: Arrival, site: Site, behaviour: Behaviour, meter: M
         await steps.aclose()
         return _refused(first, arrival.request_id, allowance, behaviour)
     frames = _frames(behaviour.events(told, _rejoined(first, steps)), behaviour)
-    return Answer(
-        status=200,
-        headers=behaviour.headers("text/event-stream", arrival.request_id, allowance, None),
-        writes=behaviour.writes(frames),
+    return behaviour.answer(
+        Answer(
+            status=200,
+            headers=behaviour.headers("text/event-stream", arrival.request_id, allowance, None),
+            writes=behaviour.writes(frames),
+        )
     )
 
 
@@ -221,7 +240,7 @@ async def _frames(events: StreamEvents, behaviour: Behaviour) -> AsyncGenerator[
 
 async def _arrival(request: Request, site: Site) -> Arrival:
     """The request, read to its end, so that a refusal is not lost in a connection that is still being written to."""
-    started = time.monotonic()
+    told = _told(request, None)
     body = bytearray()
     received = 0
     async for piece in request.stream():
@@ -230,11 +249,16 @@ async def _arrival(request: Request, site: Site) -> Arrival:
             body += piece
         if received > _DRAINED * site.max_body_bytes:
             break
+    return replace(told, body=bytes(body) if received <= site.max_body_bytes else None)
+
+
+def _told(request: Request, body: bytes | None) -> Arrival:
     return Arrival(
+        path=request.url.path,
         headers=dict(request.headers),
-        body=bytes(body) if received <= site.max_body_bytes else None,
+        body=body,
         request_id=fresh_request_id(),
-        started=started,
+        started=time.monotonic(),
     )
 
 
@@ -245,6 +269,7 @@ def _keep_pace(allowance: Allowance) -> None:
 
 
 def _refused(failure: Failure, request_id: str, allowance: Allowance | None, behaviour: Behaviour) -> Answer:
+    failure = behaviour.failure(failure)
     return _whole(behaviour.refusal(failure, request_id), request_id, allowance, failure, behaviour)
 
 
@@ -262,10 +287,12 @@ def _whole(
         yield 0.0, body
 
     fields = behaviour.headers("application/json", request_id, allowance, failure)
-    return Answer(
-        status=failure.status if failure else 200,
-        headers={**fields, "Content-Length": str(len(body))},
-        writes=writes(),
+    return behaviour.answer(
+        Answer(
+            status=failure.status if failure else 200,
+            headers={**fields, "Content-Length": str(len(body))},
+            writes=writes(),
+        )
     )
 
 

@@ -1,16 +1,21 @@
 """The server on a socket: in a thread for as long as a block runs, or in this thread until it is stopped."""
 
+import asyncio
 import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final, cast
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from conformance.server.app import CONFORMING, Behaviour, application
+from conformance.server.app import Conduct, application, conforming
 from conformance.server.site import Site
+
+Wire = Callable[[], Callable[[bytes], bytes]]
+"""Made for each connection: what becomes of the bytes that go out on it, a write of the HTTP library at a time."""
 
 _START: Final = 10.0  # seconds
 _STOP: Final = 1  # seconds for answers under way
@@ -31,22 +36,23 @@ class _Announced(uvicorn.Server):
 @contextmanager
 def serve_in_thread(
     site: Site | None = None,
-    behaviour: Behaviour = CONFORMING,
+    conduct: Conduct = conforming,
     *,
+    wire: Wire | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
 ) -> Iterator[str]:
     """The base URL of a server that answers while the block runs; port 0 is a free one.
 
-    Without a site it is the default one, with `site.DEFAULT_KEY`. Leaving the block stops the server and joins
-    its thread; answers under way get a second to end.
+    Without a site it is the default one, with `site.DEFAULT_KEY`; `wire` changes what goes out.
+    Leaving the block stops the server and joins its thread; answers under way get a second to end.
 
     Raises:
         OSError: the address cannot be had.
         RuntimeError: the server did not start.
     """
     with _listener(host, port) as listener:
-        server = _Announced(_config(site or Site(), behaviour))
+        server = _Announced(_config(site or Site(), conduct, wire))
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="reference-server", daemon=True
         )
@@ -60,10 +66,11 @@ def serve_in_thread(
             thread.join()
 
 
-def serve_forever(
+def serve_forever(  # noqa: PLR0913  # what a server is made of
     site: Site | None = None,
-    behaviour: Behaviour = CONFORMING,
+    conduct: Conduct = conforming,
     *,
+    wire: Wire | None = None,
     host: str = "127.0.0.1",
     port: int = 8080,
     announce: Callable[[str], object] = lambda _url: None,
@@ -78,7 +85,7 @@ def serve_forever(
     with _listener(host, port) as listener:
         announce(f"http://{host}:{listener.getsockname()[1]}")
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(_config(site or Site(), behaviour)).run(sockets=[listener])
+            uvicorn.Server(_config(site or Site(), conduct, wire)).run(sockets=[listener])
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -88,10 +95,10 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _config(site: Site, behaviour: Behaviour) -> uvicorn.Config:
+def _config(site: Site, conduct: Conduct, wire: Wire | None) -> uvicorn.Config:
     return uvicorn.Config(
-        application(site, behaviour),
-        http="h11",
+        application(site, conduct),
+        http=_protocol(wire) if wire else "h11",
         ws="none",
         lifespan="off",
         access_log=False,
@@ -101,3 +108,26 @@ def _config(site: Site, behaviour: Behaviour) -> uvicorn.Config:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_STOP,
     )
+
+
+class _Rewritten:
+    """A transport whose bytes change on their way out."""
+
+    def __init__(self, transport: asyncio.Transport, change: Callable[[bytes], bytes]) -> None:
+        self._transport = transport
+        self._change = change
+
+    def write(self, data: bytes) -> None:
+        """Write what becomes of the bytes."""
+        self._transport.write(self._change(bytes(data)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _protocol(wire: Wire) -> type[H11Protocol]:
+    class Rewriting(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(cast("asyncio.Transport", _Rewritten(transport, wire())))
+
+    return Rewriting

@@ -38,6 +38,7 @@ class Site:
 class Arrival:
     """A request as it came."""
 
+    path: str
     headers: Mapping[str, str]
     """Names in lower case; of a repeated one the last."""
     body: bytes | None

@@ -3,8 +3,9 @@
 import json
 from typing import Any, Final
 
+from conformance.server.changes import GONE, put
 from tests.miniatures.model import Miniature, faulty
-from tests.miniatures.wire import GONE, Change, after, answers, asking, on, put, rewritten, with_body, with_header
+from tests.miniatures.wire import Change, after, answers, asking, on, rewritten, with_body, with_header
 from tests.miniatures.wire import with_json as json_at
 
 # What needs the text or the counts of an unstreamed answer, some of it as the control of a stream.

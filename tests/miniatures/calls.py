@@ -5,18 +5,17 @@ from typing import Any, Final
 
 from conformance.document import at
 from conformance.exchange import Exchange
+from conformance.server.changes import GONE, put
 from tests.miniatures import streamed_calls
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.streamed_calls import IN_WORDS, STREAM
 from tests.miniatures.variants import Variant, odd
 from tests.miniatures.wire import (
-    GONE,
     One,
     after,
     answered_as,
     asking,
     on,
-    put,
     refused,
     rewritten,
     with_body,

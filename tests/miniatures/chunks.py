@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from conformance.exchange import Exchange
+from conformance.server.changes import GONE, put
 from tests.miniatures.framing import CLIENTS, COUNTING, GREETING, PYTHON
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.wire import (
-    GONE,
     Block,
     Blocks,
     asking,
@@ -17,7 +17,6 @@ from tests.miniatures.wire import (
     event,
     inserted,
     on,
-    put,
     streams,
     talks,
     with_blocks,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from conformance.exchange import Exchange
 from conformance.probes import messages, tools
+from conformance.server.changes import put
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.retold import as_told, declined
 from tests.miniatures.variants import Variant, odd
@@ -16,7 +17,6 @@ from tests.miniatures.wire import (
     asking,
     content,
     on,
-    put,
     refused,
     rewritten,
     with_blocks,

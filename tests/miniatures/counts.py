@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
+from conformance.server.changes import GONE
 from tests.miniatures.answers import UNCOUNTED, member
 from tests.miniatures.model import faulty
-from tests.miniatures.wire import GONE, Change, answers, on, rewritten
+from tests.miniatures.wire import Change, answers, on, rewritten
 
 
 def _renamed(document: Any) -> Any:

@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from conformance.exchange import Exchange, Piece
+from conformance.server.changes import GONE
 from tests.miniatures import failures
 from tests.miniatures.failures import but, plain
 from tests.miniatures.framing import COUNTING, GREETING
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.variants import Variant, odd
 from tests.miniatures.wire import (
-    GONE,
     One,
     answered_as,
     answers,

@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
+from conformance.server.changes import GONE
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.variants import Variant, odd
 from tests.miniatures.wire import (
-    GONE,
     Change,
     One,
     When,

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
+from conformance.server.changes import put
 from tests.miniatures.model import faulty
-from tests.miniatures.wire import Blocks, asking, content, on, put, rewritten, with_blocks
+from tests.miniatures.wire import Blocks, asking, content, on, rewritten, with_blocks
 from tests.miniatures.wire import with_json as json_at
 
 LONG: Final = ", ".join(map(str, range(1, 101)))

@@ -3,18 +3,17 @@
 from typing import Any, Final
 
 from conformance.document import shown
+from conformance.server.changes import GONE, put
 from tests.miniatures.answers import ONE
 from tests.miniatures.framing import COUNTING
 from tests.miniatures.model import faulty
 from tests.miniatures.wire import (
-    GONE,
     Change,
     answers,
     asking,
     each_chunk,
     first,
     on,
-    put,
     refused,
     rewritten,
     unbroken,

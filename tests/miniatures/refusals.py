@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from conformance.exchange import Ending
 from conformance.probes import parameters
+from conformance.server.changes import put
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.wire import (
     Change,
@@ -16,7 +17,6 @@ from tests.miniatures.wire import (
     asking,
     cut,
     on,
-    put,
     refused,
     rewritten,
     with_body,

@@ -8,6 +8,7 @@ from conformance.checks.stopping import stop_of
 from conformance.exchange import Ending, Exchange
 from conformance.probes import parameters, stopping
 from conformance.reading import text
+from conformance.server.changes import put
 from tests.miniatures.conversation import declined_as, wrongly_refused, wrongly_served
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.variants import Variant, odd
@@ -19,7 +20,6 @@ from tests.miniatures.wire import (
     asking,
     content,
     on,
-    put,
     rewritten,
     with_blocks,
     with_json,

@@ -5,23 +5,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from conformance.document import at
+from conformance.server.changes import GONE, put
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.retold import as_told
 from tests.miniatures.variants import Variant, odd
-from tests.miniatures.wire import (
-    GONE,
-    Block,
-    Blocks,
-    One,
-    after,
-    asking,
-    each_chunk,
-    on,
-    put,
-    with_blocks,
-    with_chunk,
-    with_nth,
-)
+from tests.miniatures.wire import Block, Blocks, One, after, asking, each_chunk, on, with_blocks, with_chunk, with_nth
 
 STREAM: Final = asking("stream.tool-call")
 IN_WORDS: Final = as_told("stream.greeting", STREAM)

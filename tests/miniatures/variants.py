@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from conformance.exchange import Exchange, Piece
+from conformance.server.changes import GONE, put
 from tests.miniatures.answers import WORDS
 from tests.miniatures.chunks import CONTENT, DELTA, USAGE
 from tests.miniatures.reasons import REASON
 from tests.miniatures.wire import (
-    GONE,
     Blocks,
     Change,
     Exchanges,
@@ -29,7 +29,6 @@ from tests.miniatures.wire import (
     in_one_body,
     inserted,
     on,
-    put,
     refusals,
     refused,
     rewritten,

@@ -7,25 +7,16 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Any, Final
+from typing import Any
 
 from conformance.checks.chunks import arrival
 from conformance.exchange import Ending, Exchange, Piece, Response
+from conformance.server.changes import put
 
 Exchanges = tuple[Exchange, ...]
 Change = Callable[[Exchanges], Exchanges]
 One = Callable[[Exchange], Exchange]
 When = Callable[[Exchange], bool]
-
-
-class Gone(Enum):
-    """The value that takes a member away."""
-
-    GONE = "gone"
-
-
-GONE: Final = Gone.GONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,29 +208,6 @@ def answered_as(probe: str, change: Callable[[Any], Any] = lambda document: docu
 
 
 # JSON.
-
-
-def put(document: Any, pointer: str, value: Any) -> Any:
-    """The document with another value at a pointer; without it, for `GONE`; with a function of what stood there.
-
-    The document is changed in place. Where the pointer has no place it stays as it is.
-    """
-    *path, last = pointer.split("/")[1:]
-    here = document
-    for name in path:
-        here = here[int(name)] if isinstance(here, list) else here.get(name)
-        if not isinstance(here, dict | list) or here == []:
-            return document
-    if isinstance(here, list):
-        here[int(last)] = value(here[int(last)]) if callable(value) else value
-    elif value is GONE:
-        here.pop(last, None)
-    elif callable(value):
-        if last in here:
-            here[last] = value(here[last])
-    else:
-        here[last] = value
-    return document
 
 
 def with_json(pointer: str, value: Any) -> One:

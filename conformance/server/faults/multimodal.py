@@ -1,0 +1,7 @@
+"""Servers that take images and sound wrongly."""
+
+from typing import Final
+
+from conformance.server.deviation import Fault
+
+FAULTS: Final[tuple[Fault, ...]] = ()

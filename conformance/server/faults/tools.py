@@ -1,0 +1,7 @@
+"""Servers that call tools wrongly."""
+
+from typing import Final
+
+from conformance.server.deviation import Fault
+
+FAULTS: Final[tuple[Fault, ...]] = ()

@@ -1,0 +1,95 @@
+"""One deviating server: served on a real socket, asked everything, judged."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from conformance import run
+from conformance.embedded import embedded_target
+from conformance.selection import Selection
+from conformance.server.deviation import Deviation, Fault
+from conformance.server.faults import FAULTS
+from conformance.server.variants import VARIANTS
+from conformance.target import Key, Limits
+from conformance.verdict import Verdict
+
+DEVIATIONS: Final = {deviation.id: deviation for deviation in (*FAULTS, *VARIANTS)}
+
+_KEY: Final = Key("sgk_" + "9c" * 20)
+_LIMITS: Final = Limits(timeout=7, deadline=14)
+"""Longer than the grace that a stream has to close in, shorter than a person would wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a whole run said of one server."""
+
+    ids: tuple[str, ...]
+    """The deviations of the server."""
+    red: tuple[str, ...]
+    unseen: tuple[str, ...]
+    """The requirements that stayed inconclusive."""
+    told: tuple[tuple[str, str], ...]
+    """Of each violation the requirement, and `where: expected; found`."""
+    ended: str
+    """How the run ended: empty for well, or why not."""
+    seconds: float
+
+
+def outcome(ids: Sequence[str]) -> Outcome:
+    """Serve the deviations together, run the whole suite against them, and judge."""
+    return judged([DEVIATIONS[identity] for identity in ids])
+
+
+def judged(deviations: Sequence[Deviation]) -> Outcome:
+    """The same for deviations that are in no catalogue."""
+    begun = time.monotonic()
+    selection = Selection()
+    with TemporaryDirectory() as folder:
+        with embedded_target(limits=_LIMITS, key=_KEY, deviations=deviations) as target:
+            asked = run.plan(target, selection)
+            asyncio.run(run.observed(Path(folder), target=target, key=_KEY, selection=selection, asked=asked))
+        conclusion = run.judged(Path(folder)).conclusion
+    found = conclusion.findings
+    errors = [
+        f"{finding.requirement.id}: {finding.explanation}" for finding in found if finding.verdict is Verdict.ERROR
+    ]
+    return Outcome(
+        ids=tuple(deviation.id for deviation in deviations),
+        red=tuple(finding.requirement.id for finding in found if finding.verdict is Verdict.FAIL),
+        unseen=tuple(finding.requirement.id for finding in found if finding.verdict is Verdict.INCONCLUSIVE),
+        told=tuple(
+            dict.fromkeys(
+                (finding.requirement.id, f"{violation.where}: {violation.expected}; {violation.found}")
+                for finding in found
+                if finding.verdict is Verdict.FAIL
+                for _, violation in finding.violations
+            )
+        ),
+        ended="; ".join(errors) or ("" if conclusion.ended == "complete" else f"{conclusion.ended}"),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def complaints(deviations: Sequence[Deviation], seen: Outcome) -> list[str]:
+    """How the outcome differs from what the deviations promise; nothing where it does not."""
+    wanted = {identity for each in deviations if isinstance(each, Fault) for identity in each.red}
+    perhaps = {identity for each in deviations if isinstance(each, Fault) for identity in each.perhaps}
+    hidden = tuple(beginning for each in deviations for beginning in each.unseen)
+    found = [f"did not turn red: {identity}" for identity in sorted(wanted - set(seen.red))]
+    found += [
+        f"turned red: {identity}: {next(line for name, line in seen.told if name == identity)}"
+        for identity in seen.red
+        if identity not in wanted | perhaps
+    ]
+    found += [f"stayed undecided: {identity}" for identity in seen.unseen if not identity.startswith(hidden or ("-",))]
+    for each in deviations:
+        if isinstance(each, Fault):
+            lines = [line for name, line in seen.told if name == each.red[0]]
+            if lines and not any(each.says in line for line in lines):
+                found.append(f"{each.red[0]} did not say {each.says!r} but: {' | '.join(lines[:4])}")
+    return found + ([f"ended: {seen.ended}"] if seen.ended else [])
