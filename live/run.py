@@ -1,9 +1,10 @@
 """The suite against a real model: llama.cpp's server, the reference server in front of it, one run, a verdict.
 
 Run by `nox -s live`, which installs `requirements.txt`; `--output DIR` chooses where the run's files go, and `--runs N`
-asks N times, in DIR/1 and so on, and compares what was decided. The exit code is 0 when no MUST failed and nothing of ours went wrong: what so small a model will not do leaves a
-requirement inconclusive, and that is no failure here. It is 1 otherwise, 2 when a server did not start, and
-130 when it was interrupted.
+asks N times, in DIR/1 and so on, and compares what was decided. The exit code is 0 when no MUST failed, nothing was
+decided differently and nothing of ours went wrong: what so small a model will not do leaves a requirement
+inconclusive, and that is no failure here. It is 1 otherwise, 2 when a server did not start, and 130 when it was
+interrupted.
 """
 
 # ruff: noqa: INP001, T201  # scripts: they stand alone and speak to a terminal
