@@ -1,0 +1,1 @@
+"""Requests that nobody wrote by hand: drawn from the schema, or broken in one place of it."""

@@ -1,0 +1,263 @@
+"""Requests that keep the schema and could come from a real client, drawn from a seed.
+
+Every member, role, kind of part and combination of them can be drawn. What the page leaves open is left alone, so
+that a refusal of such a request is a violation: no empty stop sequence, no seed that needs more than 31 bits, no
+forced choice without a tool.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from typing import Any, Final
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.database import ExampleDatabase
+
+from conformance.generate.wording import any_text, ids, names, sentences
+from conformance.probe import MODEL
+from conformance.probes import media
+
+CAPABILITIES: Final = ("tools", "vision", "audio")
+_PIXEL: Final = media.one_colour(200, 30, 30)
+_SOUND: Final = media.silence()
+_NONE: Final[frozenset[str]] = frozenset()
+
+Body = dict[str, Any]
+
+
+def drawn(
+    examples: int,
+    seed_: int,
+    capabilities: Collection[str] = CAPABILITIES,
+    *,
+    database: ExampleDatabase | None = None,
+) -> tuple[Body, ...]:
+    """Requests in the order in which they were drawn, no two alike.
+
+    Args:
+        examples: how many, at most.
+        seed_: the same seed gives the same requests, with the same version of Hypothesis.
+        capabilities: what the model has; nothing else is asked of it.
+        database: failures of earlier runs, which come first.
+    """
+    found: dict[str, Body] = {}
+
+    def keep(body: Body) -> None:
+        if len(found) < examples:
+            found.setdefault(repr(body), body)
+
+    explore(keep, examples, seed_, capabilities, database=database)
+    return tuple(found.values())
+
+
+def explore(  # noqa: PLR0913  # what an exploration depends on
+    test: Callable[[Body], None],
+    examples: int,
+    seed_: int,
+    capabilities: Collection[str] = CAPABILITIES,
+    *,
+    database: ExampleDatabase | None = None,
+    shrinking: bool = False,
+) -> None:
+    """Call `test` with the requests of a seed, and, when shrinking, with smaller ones after it has raised.
+
+    Raises:
+        Exception: what `test` raises for the smallest request that makes it raise, when shrinking.
+    """
+    phases = (Phase.reuse, Phase.generate, *((Phase.shrink,) if shrinking else ()))
+
+    @seed(seed_)
+    @settings(
+        max_examples=2 * examples,  # some are drawn twice
+        phases=phases,
+        database=database,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+        report_multiple_bugs=False,
+    )
+    @given(requests(frozenset(capabilities)))
+    def asked(body: Body) -> None:
+        test(body)
+
+    asked()
+
+
+@st.composite
+def requests(draw: st.DrawFn, capabilities: frozenset[str] = frozenset(CAPABILITIES)) -> Body:
+    """Bodies of requests; `model` is the blank that the run fills in, and few tokens are asked for."""
+    tools = draw(st.one_of(st.just([]), _tools())) if "tools" in capabilities else []
+    body: Body = {"model": MODEL, "messages": draw(_conversations(tools, capabilities))}
+    body["max_tokens"] = draw(st.sampled_from((1, 2, 3, 5, 8, 16)))
+    optional = dict(_optional())
+    if tools:
+        optional["tool_choice"] = _choices([tool["function"]["name"] for tool in tools])
+        body["tools"] = tools
+    for name, values in optional.items():
+        if draw(st.booleans()):
+            body[name] = draw(values)
+    order = draw(st.permutations(sorted(body)))
+    return {name: body[name] for name in order}
+
+
+@cache
+def _optional() -> Mapping[str, st.SearchStrategy[Any]]:
+    """The members that no other depends on."""
+    return {
+        "temperature": st.one_of(st.sampled_from((0, 2, 1, 0.0, 0.7, 1e-9, 1.9999999)), st.floats(0, 2)),
+        "top_p": st.one_of(st.sampled_from((1, 0.5, 1e-9, 0.999999)), st.floats(0.01, 1)),
+        "stop": st.one_of(_stops(), st.lists(_stops(), max_size=6)),
+        "seed": st.one_of(st.sampled_from((0, 1, 42, 2**31 - 1)), st.integers(0, 2**31 - 1)),
+        "stream": st.booleans(),
+        "metadata": _metadata(),
+    }
+
+
+@cache
+def _stops() -> st.SearchStrategy[str]:
+    return st.one_of(st.sampled_from(("\n", "###", "END", ".", "\U0001f388", "[DONE]")), any_text())
+
+
+@cache
+def _metadata() -> st.SearchStrategy[Body]:
+    values = st.one_of(st.none(), st.booleans(), st.integers(-(2**31), 2**31), st.floats(-1e6, 1e6), sentences())
+    nested = st.recursive(values, lambda inner: st.lists(inner, max_size=2) | _objects(inner), max_leaves=5)
+    return _objects(nested)
+
+
+def _objects(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Body]:
+    return st.dictionaries(
+        st.one_of(st.sampled_from(("user", "trace id", "model", "\u00fc")), any_text()), values, max_size=3
+    )
+
+
+# Tools.
+
+
+@st.composite
+def _tools(draw: st.DrawFn) -> list[Body]:
+    found = []
+    for name in draw(st.lists(names(), min_size=1, max_size=3, unique=True)):
+        function: Body = {"name": name}
+        if draw(st.booleans()):
+            function["description"] = draw(sentences())
+        if draw(st.booleans()):
+            function["parameters"] = draw(_parameters())
+        found.append({"type": "function", "function": function})
+    return found
+
+
+@cache
+def _parameters() -> st.SearchStrategy[Body]:
+    """Schemas of arguments: shallow, or nested deep."""
+    leaves: st.SearchStrategy[Body] = st.sampled_from(
+        (
+            {"type": "string"},
+            {"type": "integer", "minimum": 0},
+            {"type": "boolean"},
+            {"type": "string", "enum": ["a", "\u00fc", ""]},
+            {"type": ["string", "null"], "description": 'one of "these"'},
+        )
+    )
+    deeper = st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            inner.map(lambda items: {"type": "array", "items": items}),
+            st.builds(lambda name, member: {"type": "object", "properties": {name: member}}, names(), inner),
+        ),
+        max_leaves=6,
+    )
+    return st.one_of(
+        st.just({"type": "object", "properties": {}}),
+        st.builds(
+            lambda name, member: {"type": "object", "properties": {name: member}, "required": [name]}, names(), deeper
+        ),
+    )
+
+
+def _choices(declared: list[str]) -> st.SearchStrategy[Any]:
+    named = st.sampled_from(declared).map(lambda name: {"type": "function", "function": {"name": name}})
+    return st.one_of(st.sampled_from(("auto", "none", "required")), named)
+
+
+# Messages.
+
+
+@st.composite
+def _conversations(draw: st.DrawFn, tools: list[Body], capabilities: frozenset[str]) -> list[Body]:
+    messages: list[Body] = []
+    if draw(st.booleans()):
+        messages.append({"role": "system", "content": draw(_contents(_NONE))})
+    for _ in range(draw(st.sampled_from((0, 0, 0, 1, 2)))):
+        messages.append({"role": "user", "content": draw(_contents(capabilities))})
+        if draw(st.booleans()) and tools:
+            messages += draw(_called(tools))
+        messages.append({"role": "assistant", "content": draw(_contents(_NONE))})
+    messages.append({"role": "user", "content": draw(_contents(capabilities))})
+    if draw(st.booleans()) and tools:
+        messages += draw(_called(tools))
+    return messages
+
+
+@st.composite
+def _called(draw: st.DrawFn, tools: list[Body]) -> list[Body]:
+    """A turn that calls tools, and a result for each call."""
+    calls = []
+    for identity in draw(st.lists(ids(), min_size=1, max_size=2, unique=True)):
+        name = draw(st.sampled_from(tools))["function"]["name"]
+        arguments = draw(st.sampled_from(("{}", '{"city":"K\u00f6ln"}', '{ "a": [1, {"b": "\\u0041"}] }')))
+        call: Body = {"id": identity, "function": {"name": name, "arguments": arguments}}
+        if draw(st.booleans()):
+            call["type"] = "function"
+        calls.append(call)
+    turn: Body = {"role": "assistant", "tool_calls": calls}
+    match draw(st.sampled_from(("absent", "null", "text"))):
+        case "null":
+            turn["content"] = None
+        case "text":
+            turn["content"] = draw(sentences())
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": draw(_results())} for call in calls]
+    return [turn, *results]
+
+
+@cache
+def _results() -> st.SearchStrategy[Any]:
+    return st.one_of(st.sampled_from(('{"celsius": 21}', "[]", "null", "21")), _contents(_NONE))
+
+
+@cache
+def _contents(capabilities: frozenset[str]) -> st.SearchStrategy[Any]:
+    kinds = [_texts(), _texts()]
+    kinds += [_images()] if "vision" in capabilities else []
+    kinds += [_sounds()] if "audio" in capabilities else []
+    parts = st.builds(lambda first, more: [first, *more], _texts(), st.lists(st.one_of(*kinds), max_size=2))
+    return st.one_of(sentences(), sentences(), parts)
+
+
+@cache
+def _texts() -> st.SearchStrategy[Body]:
+    return sentences().map(lambda text: {"type": "text", "text": text})
+
+
+@cache
+def _images() -> st.SearchStrategy[Body]:
+    source = {"data": _PIXEL, "media_type": "image/png"}
+    address: Mapping[str, Any] = {"url": f"data:image/png;base64,{_PIXEL}"}
+    return st.one_of(
+        st.just({"type": "image_url", "image_url": dict(address)}),
+        st.sampled_from(("auto", "low", "high")).map(
+            lambda detail: {"type": "image_url", "image_url": {**address, "detail": detail}}
+        ),
+        st.just({"type": "image_base64", "image_base64": source}),
+        st.just({"type": "image_base64", **source}),
+    )
+
+
+@cache
+def _sounds() -> st.SearchStrategy[Body]:
+    source = {"data": _SOUND, "media_type": "audio/wav"}
+    return st.one_of(
+        st.just({"type": "audio_base64", "audio_base64": source}),
+        st.just({"type": "audio_base64", **source}),
+        st.just({"type": "audio_url", "audio_url": {"url": f"data:audio/wav;base64,{_SOUND}"}}),
+    )
