@@ -91,6 +91,8 @@ def _selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--basis", "bases", multiple=True, type=click.Choice(BASES), help="Repeatable."),
             click.option("--strict", is_flag=True, help="A broken SHOULD counts like a broken MUST."),
             click.option("--quick", is_flag=True, help=f"Ask little: at most {QUICK_REQUESTS} requests."),
+            click.option("--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Generate N requests."),
+            click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", help="Which ones. [0]"),
         ]
     ):
         command = option(command)
@@ -153,6 +155,8 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         bases=options["bases"],
         strict=options["strict"],
         quick=options["quick"],
+        examples=options["examples"],
+        seed=options["seed"],
     )
     console = Console(stderr=False, soft_wrap=False)
     with _target(url, options) as (target, key):

@@ -30,6 +30,7 @@ _NEEDS: Final[Mapping[str, str]] = {
     "vision": "a model that sees",
     "audio": "a model that hears",
     "backend": "a scripted backend behind the target",
+    "examples": "generated requests (`--examples N`)",
     "max_output_tokens": "the model's max_output_tokens in the target file",
     "small_output_cap": "a max_output_tokens in the target file that can be reached at a fair price",
 }
@@ -87,7 +88,7 @@ def _entry(row: Requirement) -> Iterator[str]:
         yield f"- the page: “{row.anchor}”"
     else:
         yield ""
-    if check := CHECKS.get(row.id):
+    if (check := CHECKS.get(row.id)) and check.probes:
         asked = "; ".join(f"`{probe.name}`" for probe in check.probes)
         yield f"- seen in the answers to {asked}"
     needs = [_need(need) for need in row.needs]

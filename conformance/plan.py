@@ -80,6 +80,7 @@ def planned(  # noqa: PLR0913  # each is one thing the plan depends on
     target: Target,
     left_out: Mapping[str, str],
     quick: bool = False,
+    examples: int = 0,
 ) -> Plan:
     """The plan for some requirements.
 
@@ -91,6 +92,7 @@ def planned(  # noqa: PLR0913  # each is one thing the plan depends on
         target: its claims say what need not be asked, its limits what may be.
         left_out: requirements that were filtered out before, with the reasons.
         quick: only the probes marked so.
+        examples: how many requests were generated.
     """
     chosen: dict[str, Probe] = {opening.name: opening}
     moody: set[str] = set()
@@ -98,7 +100,7 @@ def planned(  # noqa: PLR0913  # each is one thing the plan depends on
     fits = _budget(target)
     fits((opening,))
     for requirement in requirements:
-        if not askable(requirement, target):
+        if not askable(requirement, target) or ("examples" in requirement.needs and not examples):
             continue
         wanted = [probe for probe in probes_of.get(requirement.id, ()) if probe.quick or not quick]
         if not wanted:

@@ -63,6 +63,15 @@ class Excerpt:
         raise Unrenderable(f"the answer to request {self.step + 1} is too short, or repeats itself, at {self.pointer}")
 
 
+class Writing(Enum):
+    """How a body is written as JSON text; all of them say the same (RFC 8259)."""
+
+    PLAIN = "compact, raw UTF-8"
+    ASCII = "compact, everything beyond ASCII as escapes"
+    SPACED = "indented, a line a member"
+    ESCAPED = "every character of every string as an escape"
+
+
 class Auth(Enum):
     """What the Authorization header says."""
 
@@ -83,8 +92,7 @@ class Step:
     method: str = "POST"
     path: str = ""
     """Another path than the endpoint's."""
-    ascii: bool = False
-    """Write everything beyond ASCII as escapes, instead of raw UTF-8."""
+    writing: Writing = Writing.PLAIN
     auth: Auth = Auth.KEY
     headers: tuple[tuple[str, str | None], ...] = ()
     """Headers to add or replace; None leaves the header out."""

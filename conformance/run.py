@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from conformance import __version__, evidence, verdict
 from conformance.checks import CHECKS
 from conformance.exchange import Ending, Exchange
+from conformance.generate.asked import generated
 from conformance.observe import Ended, observe
 from conformance.plan import Plan, planned
 from conformance.probe import Probe
@@ -47,16 +48,34 @@ def plan(target: Target, selection: Selection) -> Plan:
         BadInput: the selection names what is not there.
     """
     left_out = filtered(selection, catalogue())
+    made = _generated(target, selection)
     rows = [row for row in catalogue().values() if row.id not in left_out]
     return planned(
-        sorted(rows, key=lambda row: list(Level).index(row.level)),
-        probes_of={identity: check.probes for identity, check in CHECKS.items()},
-        catalogue=PROBES,
+        sorted(rows, key=lambda row: ("examples" in row.needs, list(Level).index(row.level))),
+        probes_of={identity: check.probes or tuple(made.values()) for identity, check in CHECKS.items()},
+        catalogue={**PROBES, **made},
         opening=OPENING,
         target=target,
         left_out=left_out,
         quick=selection.quick,
+        examples=len(made),
     )
+
+
+def _generated(target: Target, selection: Selection) -> Mapping[str, Probe]:
+    """The generated probes of a selection.
+
+    Raises:
+        BadInput: the limits cannot hold them.
+    """
+    able = [name for name, has in target.capabilities.items() if has]
+    made = generated(selection.examples, selection.seed, able, opening=OPENING.name)
+    if made and len(made) + len(PROBES) > target.limits.max_requests:
+        raise BadInput(
+            f"--examples {selection.examples} makes {len(made)} requests, for which --max-requests"
+            f" {target.limits.max_requests} has no room beside the others; {len(made) + 2 * len(PROBES)} has"
+        )
+    return made
 
 
 def header(target: Target, selection: Selection, asked: Plan) -> dict[str, Any]:
@@ -77,6 +96,8 @@ def header(target: Target, selection: Selection, asked: Plan) -> dict[str, Any]:
         "selection": str(selection),
         "strict": selection.strict,
         "quick": selection.quick,
+        "examples": selection.examples,
+        "seed": selection.seed,
         "plan": {
             "requests": asked.requests,
             "prompt_tokens": asked.prompt_tokens,

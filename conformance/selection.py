@@ -29,6 +29,10 @@ class Selection:
     """A broken SHOULD counts like a broken MUST."""
     quick: bool = False
     """The smallest run that says something of every class."""
+    examples: int = 0
+    """How many requests to generate, beside those that are written down."""
+    seed: int = 0
+    """Which ones; the same seed gives the same requests."""
 
     def __str__(self) -> str:
         """The selection as options, for the report."""
@@ -36,6 +40,7 @@ class Selection:
         words += [f"--class {name}" for name in self.classes]
         words += [f"--basis {name}" for name in self.bases]
         words += ["--quick"] if self.quick else []
+        words += [f"--examples {self.examples} --seed {self.seed}"] if self.examples else []
         if self.chosen is not None:
             words.append(f"{len(self.chosen)} requirements picked by name")
         return " ".join(words) or "everything"

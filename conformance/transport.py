@@ -18,7 +18,7 @@ import httpx
 
 from conformance import __version__
 from conformance.exchange import Ending, Exchange, Piece, Request, Response
-from conformance.probe import Auth, Probe, Step, filled
+from conformance.probe import Auth, Probe, Step, Writing, filled
 from conformance.target import Limits, Target
 
 NOBODYS_KEY: Final = "sgk_NobodyIssuedThisKeyItIsForTests0"
@@ -114,10 +114,30 @@ def outgoing(step: Step, *, target: Target, key: str, earlier: tuple[Any, ...]) 
     body = filled(dict(step.body), model=target.model, cap=target.max_output_tokens, earlier=earlier)
     if step.trigger:
         body |= target.triggers[step.trigger]
-    text = json.dumps(body, ensure_ascii=step.ascii, separators=(",", ":"), allow_nan=False)
+    text = _text(body, step.writing)
     # UTF-8 cannot hold a lone surrogate; inside JSON a backslash escape says the same.
     raw = text.encode("utf-8", errors="backslashreplace")
     return Outgoing(method=step.method, url=url, headers=headers, body=raw)
+
+
+def _text(body: object, writing: Writing) -> str:
+    match writing:
+        case Writing.SPACED:
+            return json.dumps(body, ensure_ascii=False, indent=2, allow_nan=False)
+        case Writing.ESCAPED:
+            plain = json.dumps(body, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+            return _STRING.sub(lambda string: _CHARACTER.sub(_escaped, string.group()[1:-1]).join('""'), plain)
+    return json.dumps(body, ensure_ascii=writing is Writing.ASCII, separators=(",", ":"), allow_nan=False)
+
+
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_CHARACTER: Final = re.compile(r"\\u[0-9a-f]{4}|\\.|.")
+_SHORT: Final = {'\\"': '"', "\\\\": "\\", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\b": "\b", "\\f": "\f"}
+
+
+def _escaped(character: re.Match[str]) -> str:
+    written = character.group()
+    return written if len(written) > 2 else f"\\u{ord(_SHORT.get(written, written)):04x}"
 
 
 @cache

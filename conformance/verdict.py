@@ -200,6 +200,8 @@ def _lacking(row: Requirement, given: _Given) -> str:
     cap = target["max_output_tokens"]
     if missing:
         return f"needs [triggers.{missing[0]}] in the target file"
+    if "examples" in row.needs and not given.header["examples"]:
+        return "needs generated requests (--examples)"
     if "backend" in row.needs:
         return "needs a scripted backend behind the target"
     if cap is None and {"max_output_tokens", "small_output_cap"} & set(row.needs):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from conformance import __version__, transport
 from conformance.document import MISSING
 from conformance.exchange import Ending, to_json
-from conformance.probe import Auth, Echo, Step, Unrenderable
+from conformance.probe import Auth, Echo, Step, Unrenderable, Writing
 from conformance.target import Limits
 from conformance.transport import Interrupted, Received, Slot, outgoing
 from tests import hostile
@@ -44,7 +44,7 @@ def test_a_request_is_compact_json_in_raw_utf8_with_the_model_filled_in() -> Non
 
 
 def test_a_step_may_ask_for_escapes() -> None:
-    request = outgoing(replace(ASK, ascii=True), target=target(), key=KEY, earlier=())
+    request = outgoing(replace(ASK, writing=Writing.ASCII), target=target(), key=KEY, earlier=())
 
     assert rb"Z\u00fcrich" in request.body
 

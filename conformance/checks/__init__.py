@@ -10,6 +10,7 @@ from conformance.checks import (
     errors,
     finish,
     framing,
+    generated,
     messages,
     multimodal,
     parameters,
@@ -36,6 +37,7 @@ CHECKS: Final[Mapping[str, Check]] = {
         response,
         finish,
         refusals,
+        generated,
     )
     for found in module.CHECKS
 }

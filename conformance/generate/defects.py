@@ -83,7 +83,7 @@ NEEDS: Final[Mapping[str, str]] = {
 
 
 class Grade(StrEnum):
-    """How firmly a defect is forbidden: some servers convert `"7"`, clamp what is out of bounds, skip an unknown word."""
+    """How firmly a defect is forbidden: some servers convert a value, clamp it, or skip an unknown word."""
 
     STATED = "stated"
     READ = "our reading: a server may convert, clamp or ignore it, and should not"
@@ -247,7 +247,8 @@ def _grade(defect: schema.Defect, kind: str) -> Grade:
     """Null, and what the page does not say, is open; the rest stands, unless a lenient server has an excuse."""
     node, _, rule = defect.schema.rpartition("/")
     alternative = rule == "anyOf" or "/anyOf/" in defect.schema  # two forms of one payload, neither of them shown
-    if kind == "null" or rule in _OPEN.get(node, ()) or alternative:
+    written_out = kind == "digits" and rule == "type"  # a number as a string: servers that read it break nothing
+    if kind == "null" or written_out or rule in _OPEN.get(node, ()) or alternative:
         return Grade.OPEN
     of_another_kind = kind in {"object", "array", "empty-array"} and rule in {"type", "oneOf", "const", "enum"}
     return Grade.STATED if of_another_kind or rule == "required" else Grade.READ

@@ -1,6 +1,6 @@
 """The page's sections "Basic request" and "Response shape": plain questions, one JSON answer."""
 
-from conformance.probe import MODEL, Auth, Probe, Step
+from conformance.probe import MODEL, Auth, Probe, Step, Writing
 
 GREETING = Probe(
     name="plain.greeting",
@@ -36,7 +36,7 @@ RAW_UTF8 = GREETING.but(
 )
 
 ESCAPED = RAW_UTF8.sent(
-    "plain.escaped-unicode", "The same text, sent as JSON escapes with surrogate pairs.", ascii=True
+    "plain.escaped-unicode", "The same text, sent as JSON escapes with surrogate pairs.", writing=Writing.ASCII
 )
 
 END_MARKER = GREETING.but(
