@@ -93,6 +93,13 @@ def _selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--quick", is_flag=True, help=f"Ask little: at most {QUICK_REQUESTS} requests."),
             click.option("--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Generate N requests."),
             click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", help="Which ones. [0]"),
+            click.option(
+                "--max-shrinks",
+                type=click.IntRange(min=0),
+                default=100,
+                metavar="N",
+                help="Requests to find the smallest that shows a violation. [100]",
+            ),
         ]
     ):
         command = option(command)
@@ -157,6 +164,7 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         quick=options["quick"],
         examples=options["examples"],
         seed=options["seed"],
+        shrinks=options["max_shrinks"],
     )
     console = Console(stderr=False, soft_wrap=False)
     with _target(url, options) as (target, key):

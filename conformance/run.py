@@ -20,6 +20,7 @@ from conformance.probes import OPENING, PROBES
 from conformance.report import html, junit, markdown, record
 from conformance.requirement import Level, catalogue, digest
 from conformance.selection import Selection, filtered
+from conformance.shrinking import Drawn, smaller
 from conformance.target import BadInput, Target
 
 EXITS: Final[Mapping[str, int]] = {"conformant": 0, "nonconformant": 1, "aborted": 3, "incomplete": 4}
@@ -68,14 +69,19 @@ def _generated(target: Target, selection: Selection) -> Mapping[str, Probe]:
     Raises:
         BadInput: the limits cannot hold them.
     """
-    able = [name for name, has in target.capabilities.items() if has]
-    made = generated(selection.examples, selection.seed, able, opening=OPENING.name)
+    drawn = _drawn(target, selection)
+    made = generated(drawn.examples, drawn.seed, drawn.capabilities, opening=OPENING.name)
     if made and len(made) + len(PROBES) > target.limits.max_requests:
         raise BadInput(
             f"--examples {selection.examples} makes {len(made)} requests, for which --max-requests"
             f" {target.limits.max_requests} has no room beside the others; {len(made) + 2 * len(PROBES)} has"
         )
     return made
+
+
+def _drawn(target: Target, selection: Selection) -> Drawn:
+    able = tuple(name for name, has in target.capabilities.items() if has)
+    return Drawn(examples=selection.examples, seed=selection.seed, capabilities=able, model=target.model)
 
 
 def header(target: Target, selection: Selection, asked: Plan) -> dict[str, Any]:
@@ -188,6 +194,15 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
         def second(exchange: Exchange) -> None:
             kept(replace(exchange, round=2))
 
+        async def one(probe: Probe) -> Exchange | None:
+            left = target.limits.max_requests - sent
+            if left < 1:
+                return None
+            before = len(exchanges)
+            limits = replace(target.limits, max_requests=left)
+            await observe((probe,), target=replace(target, limits=limits), key=key, record=kept, opening=probe.name)
+            return exchanges[-1] if len(exchanges) > before else None
+
         def close(ended: str, reason: str) -> None:
             took = round(time.monotonic() - begun, 3)
             journal.close({"ended": ended, "reason": reason, "duration_s": took, "requests": sent})
@@ -199,6 +214,8 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
             if again and left > sum(len(probe.steps) for probe in again):
                 rest = replace(target, limits=replace(target.limits, max_requests=left))
                 await observe((OPENING, *again), target=rest, key=key, record=second, opening=OPENING.name)
+            if selection.examples and outcome.ended is Ended.COMPLETE:
+                await smaller(tuple(exchanges), _drawn(target, selection), one, most=selection.shrinks)
         except asyncio.CancelledError:
             close("interrupted", "")
             raise

@@ -33,6 +33,8 @@ class Selection:
     """How many requests to generate, beside those that are written down."""
     seed: int = 0
     """Which ones; the same seed gives the same requests."""
+    shrinks: int = 100
+    """How many requests may be sent to find the smallest that shows a violation."""
 
     def __str__(self) -> str:
         """The selection as options, for the report."""

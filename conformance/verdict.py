@@ -257,6 +257,8 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
             if len(broken) == before:
                 kept.append(first)
     if broken:
+        order = {exchange.id: _telling(exchange) for exchange in exchanges}
+        broken.sort(key=lambda pair: order.get(pair[0], (False, 0)))
         ids = tuple(dict.fromkeys(identity for identity, _ in broken))
         violation = broken[0][1]
         return Finding(
@@ -283,6 +285,12 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
     return Finding(
         requirement=row, verdict=Verdict.INCONCLUSIVE, explanation=reasons, evidence=tuple(names)[:_EVIDENCE]
     )
+
+
+def _telling(exchange: Exchange) -> tuple[bool, int]:
+    """What tells best what is wrong: a declared probe before a generated one, and of these the smallest."""
+    generated = exchange.probe.startswith("generated.")
+    return generated, len(exchange.request.body) if generated else 0
 
 
 _EVIDENCE: Final = 5

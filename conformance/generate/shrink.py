@@ -1,0 +1,156 @@
+"""From a request that shows a violation to the smallest that shows it, asking the target within a bound."""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import deepcopy
+from typing import Any, Final
+
+from conformance import schema
+from conformance.generate.valid import Body, explore
+from conformance.probe import Blank
+
+_SLUG: Final = "model/of-the-target"
+
+
+class Shown(Exception):
+    """A request shows the violation."""
+
+
+class Spent(Exception):
+    """No more may be asked."""
+
+
+class Search:
+    """One search: what is known, and how much may still be asked."""
+
+    def __init__(self, shows: Callable[[Body], bool], *, known: Mapping[str, bool], most: int) -> None:
+        """A search that begins with what was asked before.
+
+        Args:
+            shows: asks the target, and says whether the answer shows the violation.
+            known: the same of requests that were asked before, by `key`.
+            most: how often the target may be asked.
+        """
+        self._shows, self._known, self._left = shows, dict(known), most
+        self.smallest: Body = {}
+
+    def shows(self, body: Body) -> bool:
+        """Whether the request shows the violation.
+
+        Raises:
+            Spent: that is not known, and may not be asked.
+        """
+        name = key(body)
+        if name not in self._known:
+            if not self._left:
+                raise Spent
+            self._left -= 1
+            self._known[name] = self._shows(body)
+        if self._known[name] and (not self.smallest or size(body) < size(self.smallest)):
+            self.smallest = body
+        return self._known[name]
+
+
+def key(body: Body) -> str:
+    """What tells requests apart: their JSON, members in any order."""
+    return json.dumps(_plain(body), sort_keys=True)
+
+
+def size(body: Body) -> tuple[int, str]:
+    """Smaller is less to read."""
+    text = key(body)
+    return len(text), text
+
+
+def shrunk(  # noqa: PLR0913  # what was drawn, and how far to go
+    search: Search,
+    found: Body,
+    *,
+    examples: int,
+    seed: int,
+    capabilities: Collection[str],
+    keeps: Callable[[Body], bool],
+) -> Body:
+    """The smallest request that still shows what `found` shows, as far as the search's bound lets it be found.
+
+    Hypothesis draws the same requests again, all of which are known, and shrinks the first that shows the violation;
+    then whatever can be left out is.
+
+    Args:
+        search: knows whether a request shows it.
+        found: a request that does.
+        examples, seed, capabilities: what was drawn.
+        keeps: whether a smaller request is still one of its kind: without a defect, or with the same.
+    """
+
+    def test(body: Body) -> None:
+        if search.shows(body):
+            raise Shown
+
+    search.smallest = found
+    try:
+        explore(test, examples, seed, capabilities, shrinking=True)
+    except (Shown, Spent):
+        pass
+    return without_the_needless(search, search.smallest, keeps)
+
+
+def without_the_needless(search: Search, body: Body, keeps: Callable[[Body], bool]) -> Body:
+    """The request less every member, message, part and tool that it can do without."""
+    left = body
+    try:
+        again = True
+        while again:
+            again = False
+            for smaller in _less(left):
+                if keeps(smaller) and search.shows(smaller):
+                    left, again = smaller, True
+                    break
+    except Spent:
+        pass
+    return left
+
+
+def keeps_the_page(body: Body) -> bool:
+    """Whether a request is one that must be accepted: in form, and in what no schema says."""
+    document = _plain(body)
+    if not schema.is_valid("request.schema.json", document):
+        return False
+    names = [tool["function"]["name"] for tool in document.get("tools", ())]
+    choice = document.get("tool_choice", "auto")
+    named = choice["function"]["name"] in names if isinstance(choice, dict) else choice != "required" or bool(names)
+    messages = document["messages"]
+    called = {call["id"] for message in messages for call in message.get("tool_calls") or ()}
+    answered = {message["tool_call_id"] for message in messages if message["role"] == "tool"}
+    return named and called == answered and messages[-1]["role"] in {"user", "tool"} and document.get("stop") != ""
+
+
+def _less(body: Body) -> Iterator[Body]:
+    """The request with one thing left out, the largest first."""
+    paths = sorted(_paths(body), key=lambda path: (len(path), -len(json.dumps(_plain(_held(body, path))))))
+    for path in paths:
+        smaller = deepcopy(body)
+        parent = _held(smaller, path[:-1])
+        del parent[path[-1]]
+        yield smaller
+
+
+def _paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if above and above != ("model",):
+        yield above
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield from _paths(item, (*above, name))
+
+
+def _held(value: Any, path: tuple[Any, ...]) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """The value with a slug in the place of the blank."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return _SLUG if isinstance(value, Blank) else value

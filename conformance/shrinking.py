@@ -1,0 +1,128 @@
+"""From the violations that generated requests brought out to the smallest requests that show them, live and bounded."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from conformance import verdict
+from conformance.check import Check
+from conformance.checks import CHECKS
+from conformance.checks.generated import defect_of, valid
+from conformance.exchange import Exchange
+from conformance.generate.asked import DEFECT, PREFIX, VALID
+from conformance.generate.defects import grade_of
+from conformance.generate.shrink import Search, keeps_the_page, key, shrunk, without_the_needless
+from conformance.generate.valid import Body
+from conformance.probe import MODEL, Probe, Step, filled
+from conformance.reading import sent
+from conformance.requirement import catalogue
+from conformance.verdict import Verdict
+
+MOST_SEARCHES: Final = 5
+"""Requirements for which a smaller request is looked for in one run; the gravest come first."""
+
+Ask = Callable[[Probe], Awaitable[Exchange | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What the generated requests of a run were drawn with."""
+
+    examples: int
+    seed: int
+    capabilities: tuple[str, ...]
+    model: str
+
+
+async def smaller(exchanges: Sequence[Exchange], drawn: Drawn, ask: Ask, *, most: int) -> None:
+    """Look for the smallest request behind each violation that only generated requests brought out.
+
+    Args:
+        exchanges: those of the run; whatever is asked joins the run's evidence by `ask`.
+        drawn: what the requests were drawn with.
+        ask: sends a probe and records its exchange; None where nothing more may be sent.
+        most: how many requests may be sent for each violation.
+    """
+    final = tuple(exchange for exchange in exchanges if not exchange.retried)
+    shown = [(identity, found) for identity, check in CHECKS.items() if (found := _found(identity, check, final))]
+    shown.sort(key=lambda pair: catalogue()[pair[0]].level.value != "MUST")
+    for identity, exchange in shown[:MOST_SEARCHES] if most else ():
+        await _search(identity, exchange, final, drawn, ask, most=most)
+
+
+def _found(identity: str, check: Check, exchanges: Sequence[Exchange]) -> Exchange | None:
+    """The smallest generated request that broke a requirement which no declared one broke."""
+    finding = verdict.judged(catalogue()[identity], check, exchanges)
+    if finding.verdict is not Verdict.FAIL:
+        return None
+    broke = {name for name, _ in finding.violations}
+    guilty = [exchange for exchange in exchanges if exchange.id in broke]
+    if not guilty or any(not exchange.probe.startswith(PREFIX) for exchange in guilty):
+        return None
+    able = [exchange for exchange in guilty if exchange.probe.startswith((VALID, DEFECT))]
+    return min(able, key=lambda exchange: len(exchange.request.body), default=None)
+
+
+async def _search(  # noqa: PLR0913  # what a search depends on
+    identity: str, found: Exchange, exchanges: Sequence[Exchange], drawn: Drawn, ask: Ask, *, most: int
+) -> None:
+    loop = asyncio.get_running_loop()
+    count = 0
+
+    def shows(body: Body) -> bool:
+        nonlocal count
+        count += 1
+        probe = Probe(
+            name=f"{found.probe}-smaller-{count}",
+            asks=f"{found.probe} made smaller, to see what {identity} hangs on.",
+            steps=(Step(body=body),),
+            control=found.control,
+        )
+        # Hypothesis shrinks in a thread of its own, while this loop goes on sending.
+        answer = asyncio.run_coroutine_threadsafe(_asked(ask, probe), loop).result()
+        return answer is not None and breaks(identity, answer, exchanges)
+
+    body = _blank(sent(found), drawn.model)
+    if valid(found):
+        known = {
+            key(_blank(sent(each), drawn.model)): breaks(identity, each, exchanges)
+            for each in exchanges
+            if each.probe.startswith(VALID)
+        }
+        search = Search(shows, known=known, most=most)
+        await asyncio.to_thread(
+            shrunk,
+            search,
+            body,
+            examples=drawn.examples,
+            seed=drawn.seed,
+            capabilities=drawn.capabilities,
+            keeps=keeps_the_page,
+        )
+    else:
+        _, wrong = defect_of(found)
+        search = Search(shows, known={key(body): True}, most=most)
+
+        def keeps(smaller_body: Body) -> bool:
+            graded = grade_of(filled(smaller_body, model=drawn.model, cap=None, earlier=()))
+            return graded is not None and wrong is not None and graded[1].schema == wrong.schema
+
+        await asyncio.to_thread(without_the_needless, search, body, keeps)
+
+
+async def _asked(ask: Ask, probe: Probe) -> Exchange | None:
+    return await ask(probe)
+
+
+def breaks(identity: str, exchange: Exchange, exchanges: Sequence[Exchange]) -> bool:
+    """Whether this exchange breaks a requirement, beside the others that it is to be compared with."""
+    check = CHECKS[identity]
+    alone = replace(check, when=lambda each: each is exchange and check.when(each))
+    others = [each for each in exchanges if each is not exchange]
+    finding = verdict.judged(catalogue()[identity], alone, [*others, exchange])
+    return finding.verdict is Verdict.FAIL
+
+
+def _blank(document: Mapping[str, Any], model: str) -> Body:
+    return {name: MODEL if name == "model" and value == model else value for name, value in document.items()}
