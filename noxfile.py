@@ -16,7 +16,12 @@ nox.options.error_on_external_run = True
 
 ROOT: Final = Path(__file__).parent
 RUN_FILES: Final = frozenset({"report.json", "report.html", "summary.md", "junit.xml", "evidence.jsonl"})
-CARRIED: Final = ("schemas/**/*", "conformance/suites/**/*.py", "conformance/report/templates/**/*")
+CARRIED: Final = (
+    "schemas/**/*",
+    "conformance/suites/**/*.py",
+    "conformance/report/templates/**/*",
+    "conformance/generate/*.json",
+)
 """What a wheel must hold beside the modules; the first stands elsewhere in the checkout."""
 
 
@@ -131,3 +136,17 @@ def live(session: nox.Session) -> None:
 def publish(session: nox.Session) -> None:
     """The published reports, made anew in reports/."""
     against_a_model(session, "publish.py")
+
+
+@nox.session(default=False, reuse_venv=True)
+def corpus(session: nox.Session) -> None:
+    """The coverage cases of Schemathesis, made anew into the package; look at the difference."""
+    session.install("-e", ".", *requirements("schemathesis"))
+    session.run("python", "-m", "corpus.schemathesis_cases")
+
+
+@nox.session(default=False, reuse_venv=True)
+def schemathesis(session: nox.Session) -> None:
+    """Schemathesis' own run, which must agree with us about the reference server and about some faulty ones."""
+    session.install("-e", ".", *requirements("schemathesis"))
+    session.run("python", "-m", "corpus.peer")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import schemathesis
+from schemathesis.core import NotSet
 from schemathesis.generation import GenerationMode
 
 from conformance import schema
@@ -24,7 +25,8 @@ from conformance.generate.corpus import FILE, PLACEHOLDERS, SLUG
 from conformance.generate.defects import BASES, Grade, grade_of, single_defects
 from conformance.probe import MODEL
 
-OPENAPI: Final = Path(str(schema.folder())) / "openapi.json"
+ROOT: Final = Path(__file__).parent.parent
+OPENAPI: Final = ROOT / "schemas" / "openapi.json"
 PATH: Final = "/v1/inference/chat"
 FEW: Final = 2
 """Tokens that are asked for where a case does not speak of max_tokens."""
@@ -39,10 +41,11 @@ def made() -> str:
     kept: dict[str, dict[str, Any]] = {}
     ours = {_identity(defect.body) for defect in single_defects()}
     for case in _generated():
+        if reason := next(_reasons(case), ""):
+            dropped[reason] += 1
+            continue
         row = _row(case)
-        if isinstance(row, str):
-            dropped[row] += 1
-        elif (identity := _identity(row["body"])) in ours:
+        if (identity := _identity(row["body"])) in ours:
             dropped["the same as a defect that we derive ourselves"] += 1
         elif identity in kept:
             dropped["the same as a case before it"] += 1
@@ -67,25 +70,36 @@ def _generated() -> Iterator[Any]:
     )
 
 
-def _row(case: Any) -> dict[str, Any] | str:
-    """The case as the corpus keeps it, or why it is left out."""
+def _reasons(case: Any) -> Iterator[str]:
+    """Why a case is no probe; the first counts."""
     data = case.meta.phase.data
     if case.method != "POST":
-        return "another method than POST, of which the page says nothing"
+        yield "another method than POST, of which the page says nothing"
     if data.parameter == "Content-Type":
-        return "its fault is in the Content-Type and not in the body"
-    if data.parameter_location is None or "body" in data.description and data.location is None:
-        return "no body at all"
-    refused = case.meta.generation.mode is GenerationMode.NEGATIVE
+        yield "its fault is in the Content-Type and not in the body"
+    if isinstance(case.body, NotSet):
+        yield "no body at all"
+        return
     broken = schema.defects("request.schema.json", case.body)
-    if len(broken) != refused:
-        return f"{len(broken)} defects in place of {int(refused)}"
-    if refused and not _confirmed(data, broken[0]):
-        return "another member is missing: inside anyOf, Schemathesis forgets what the object around it requires"
-    if refused and _PART_OF_ANOTHER.search(data.location):
-        return "a broken part in a message that is not the user's: the page leaves open whether parts may stand there"
-    if not refused and any(_media(message) for message in case.body["messages"] if message["role"] != "user"):
-        return "an image or a sound in a message that is not the user's: the page leaves it open, and no model asks for it"
+    if len(broken) != _is_refused(case):
+        yield f"{len(broken)} defects in place of {int(_is_refused(case))}"
+    elif broken:
+        if not _confirmed(data, broken[0]):
+            yield "another member is missing: inside anyOf, Schemathesis forgets what the object around it requires"
+        if _PART_OF_ANOTHER.search(data.location):
+            yield "a broken part in a message that is not the user's: the page leaves open whether parts may be there"
+    elif any(_media(message) for message in case.body["messages"] if message["role"] != "user"):
+        yield "an image or a sound in a message that is not the user's: the page leaves it open, and models expect none"
+
+
+def _row(case: Any) -> dict[str, Any]:
+    """The case as the corpus keeps it.
+
+    Raises:
+        RuntimeError: it is broken otherwise than before, now that all around it is plausible.
+    """
+    data = case.meta.phase.data
+    broken = schema.defects("request.schema.json", case.body)
     where = broken[0].pointer if broken else None
     body = _plausible(case.body, where=where, speaks=f"{data.location} {data.description}")
     if [_what(each) for each in schema.defects("request.schema.json", body)] != [_what(each) for each in broken]:
@@ -97,10 +111,14 @@ def _row(case: Any) -> dict[str, Any] | str:
         "scenario": data.scenario.value,
         "description": data.description,
         "base": _base(body),
-        "expected": "refused" if refused else "accepted",
+        "expected": "refused" if _is_refused(case) else "accepted",
         "grade": (graded[0] if graded else _grade_of_good(body)).name.lower(),
         "body": body,
     }
+
+
+def _is_refused(case: Any) -> bool:
+    return bool(case.meta.generation.mode is GenerationMode.NEGATIVE)
 
 
 def _confirmed(data: Any, defect: schema.Defect) -> bool:
@@ -279,7 +297,7 @@ def _accepted_name(body: Any, description: str) -> str:
 
 def main() -> int:
     """Write the corpus and say what it holds; the exit code."""
-    file = OPENAPI.parent.parent / "conformance" / "generate" / FILE
+    file = ROOT / "conformance" / "generate" / FILE
     file.write_text(made(), encoding="utf-8")
     corpus = json.loads(file.read_text(encoding="utf-8"))
     found = Counter((row["expected"], row["grade"]) for row in corpus["cases"])
