@@ -15,6 +15,7 @@ from tests.miniatures import (
     endings,
     errors,
     framing,
+    garbled,
     keys,
     limits,
     parts,
@@ -40,6 +41,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
     *calls.MINIATURES,
     *framing.MINIATURES,
     *chunks.MINIATURES,
+    *garbled.MINIATURES,
     *endings.MINIATURES,
 )
 
@@ -50,4 +52,5 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     *conversation.VARIANTS,
     *parts.VARIANTS,
     *calls.VARIANTS,
+    *garbled.VARIANTS,
 )

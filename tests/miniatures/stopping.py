@@ -1,5 +1,6 @@
 """Servers that do not stop where they were told, and that overlook the bounds of numbers."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,6 +20,7 @@ from tests.miniatures.wire import (
     One,
     asking,
     content,
+    each_chunk,
     on,
     rewritten,
     with_blocks,
@@ -29,8 +31,8 @@ from tests.miniatures.wire import (
 CONTENT: Final = "/data/choices/0/message/content"
 DELTA: Final = "/choices/0/delta/content"
 REASON: Final = "/data/choices/0/finish_reason"
-STEPS: Final = (stopping.STRING, stopping.ARRAY)
-LONGEST: Final = len(stopping.STOPPED.steps) - 1
+STEPS: Final = (stopping.STRING, *stopping.ARRAYS)
+LONGEST: Final = stopping.STREAMED[-1]
 
 REFUSED: Final[Mapping[str, str]] = {
     "parameters.max-tokens-zero": parameters.MAX_TOKENS_ZERO.name,
@@ -74,7 +76,7 @@ def stopped(wording: Wording, *steps: int) -> Change:
         whole = next(text(each) for each in exchanges if each.probe == stopping.STOPPED.name and each.step == 0)
 
         def one(exchange: Exchange) -> Exchange:
-            stop = stop_of(exchange)
+            stop = stop_of(exchange, whole)
             said = wording(Count(whole=whole, before=whole.partition(stop)[0], stop=stop))
             if exchange.step in STEPS:
                 return with_json(CONTENT, said)(exchange)
@@ -130,7 +132,8 @@ IGNORED: Final = tuple(
     )
     for requirement, form, step in (
         ("parameters.stop-string-stops", "a string", stopping.STRING),
-        ("parameters.stop-array-stops", "the second of an array", stopping.ARRAY),
+        ("parameters.stop-array-stops", "the first of an array", stopping.FIRST),
+        ("parameters.stop-array-stops", "the second of an array", stopping.SECOND),
     )
     for name, wording in (
         ("ignores", lambda count: count.whole),
@@ -148,7 +151,7 @@ KEPT: Final = (
     ),
     faulty(
         "gives the stop text of an array",
-        stopped(lambda count: count.before + count.stop, stopping.ARRAY),
+        stopped(lambda count: count.before + count.stop, *stopping.ARRAYS),
         "parameters.stop-excluded",
         says="whole: a text without ",
     ),
@@ -201,7 +204,7 @@ REASONS: Final = (
     ),
     faulty(
         "says that a stop sequence is a filter",
-        ends_for("content_filter", stopping.ARRAY),
+        ends_for("content_filter", *stopping.ARRAYS),
         "parameters.stop-reason",
         says='"stop"; "content_filter"',
     ),
@@ -218,6 +221,15 @@ REASONS: Final = (
         "parameters.stop-reason",
         "finish.one-of-four",
         says='"stop"; null',
+    ),
+    faulty(
+        "says of a streamed stop sequence that it is a limit",
+        on(
+            lambda exchange: exchange.probe == stopping.STOPPED.name and exchange.step in stopping.STREAMED,
+            each_chunk(lambda chunk: put(chunk, "/choices/0/finish_reason", lambda reason: reason and "length")),
+        ),
+        "parameters.stop-reason",
+        says='whole: "stop"; "length"',
     ),
     faulty(
         "takes a stop sequence for a tool call",
@@ -315,7 +327,19 @@ def _reversed(document: Any) -> Any:
     return put(document, "/data", lambda old: dict(reversed(old.items())))
 
 
+def _alike(exchange: Exchange) -> Exchange:
+    """The request with its first stop sequence twice, as a text that repeats itself would have it."""
+    document = json.loads(exchange.request.body)
+    document["stop"] = document["stop"][:1] * 2
+    return replace(exchange, request=replace(exchange.request, body=json.dumps(document).encode()))
+
+
 VARIANTS: Final[tuple[Variant, ...]] = (
+    odd(
+        "says what has no two different pieces to stop at",
+        on(lambda exchange: exchange.probe == stopping.STOPPED.name and exchange.step in stopping.ARRAYS, _alike),
+        "parameters.stop-array-stops",
+    ),
     odd("cuts blanks off before a stop text", stopped(lambda count: count.before.rstrip(), *_ALL)),
     odd("leaves blanks before a stop text", stopped(lambda count: count.before.rstrip() + " \n", *_ALL)),
     odd(
