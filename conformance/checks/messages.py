@@ -171,7 +171,7 @@ def parts_accepted(exchange: Exchange, control: Exchange) -> Iterator[Violation]
         as_part, as_string = prompt_tokens(exchange), prompt_tokens(control)
         if as_part < as_string:
             yield Violation(
-                expected=f"the text of the last part, or as many prompt tokens as for {control.id}: {as_string}",
+                expected=f"the part's text in the answer, or as many prompt tokens as for {control.id}: {as_string}",
                 found=f"{shown(said)}; {as_part} prompt tokens",
             )
 

@@ -111,9 +111,9 @@ def _says_stop(before: str, stop: str, exchange: Exchange) -> Iterator[Violation
 
 STOPPED: Final = (
     _stopped("parameters.stop-string-stops", _ends, probes.STRING),
-    _stopped("parameters.stop-array-stops", _each_ends, *probes.ARRAYS),
-    _stopped("parameters.stop-excluded", _excludes, probes.STRING, *probes.ARRAYS),
-    _stopped("parameters.stop-reason", _says_stop, probes.STRING, *probes.ARRAYS, *probes.STREAMED),
+    _stopped("parameters.stop-array-stops", _each_ends, probes.ARRAY),
+    _stopped("parameters.stop-excluded", _excludes, probes.STRING, probes.ARRAY),
+    _stopped("parameters.stop-reason", _says_stop, probes.STRING, probes.ARRAY, *probes.STREAMED),
     _stopped("parameters.stop-in-stream", _leaks_nothing, *probes.STREAMED),
 )
 

@@ -23,25 +23,22 @@ def _excerpt(length: int) -> Excerpt:
     return Excerpt(pointer=_TEXT, after=12, length=length)
 
 
-_EARLY = _excerpt(3)
-_LATE = Excerpt(pointer=_TEXT, after=20, length=3)
-"""As a rule it stands behind the other, so that whoever obeys it alone goes on too far."""
+_LATE, _LATER = (Excerpt(pointer=_TEXT, after=after, length=3) for after in (20, 30))
+"""As a rule they stand behind the one between them, so that whoever obeys the first or the last alone goes too far."""
 _PATTERN = Excerpt(pointer=_TEXT, after=4, length=3, dotted=True)
 """It stands before the others for who reads a full stop as any character, and nowhere for who reads it as it is."""
 
 STOPPED = Probe(
     name="parameters.stopped",
-    asks="A count, then the same count stopped at pieces of itself: as a string, as either of an array, and streamed.",
+    asks="A count, then the same count stopped at pieces of itself: as a string, as one of an array, and streamed.",
     steps=(
         _count(),
         _count(stop=_excerpt(4)),
-        _count(stop=[_LATE, _EARLY]),
-        *(_count(stop=_excerpt(length), stream=True) for length in (1, 2, 6)),
-        _count(stop=[_EARLY, _LATE, _PATTERN]),
+        _count(stop=[_LATE, _excerpt(3), _PATTERN, _LATER]),
+        *(_count(stop=_excerpt(length), stream=True) for length in (2, 6)),
     ),
 )
-STRING, SECOND, *STREAMED, FIRST = range(1, len(STOPPED.steps))
-"""Which request stops how: at a string, at the second or the first member of an array, in a stream."""
-ARRAYS = (FIRST, SECOND)
+STRING, ARRAY, *STREAMED = range(1, len(STOPPED.steps))
+"""Which request stops how."""
 
 PROBES = (STOPPED,)

@@ -16,6 +16,7 @@ from tests.miniatures import (
     errors,
     framing,
     garbled,
+    gateways,
     keys,
     limits,
     parts,
@@ -42,6 +43,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
     *framing.MINIATURES,
     *chunks.MINIATURES,
     *garbled.MINIATURES,
+    *gateways.MINIATURES,
     *endings.MINIATURES,
 )
 
@@ -53,4 +55,5 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     *parts.VARIANTS,
     *calls.VARIANTS,
     *garbled.VARIANTS,
+    *gateways.VARIANTS,
 )

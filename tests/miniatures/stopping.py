@@ -31,7 +31,7 @@ from tests.miniatures.wire import (
 CONTENT: Final = "/data/choices/0/message/content"
 DELTA: Final = "/choices/0/delta/content"
 REASON: Final = "/data/choices/0/finish_reason"
-STEPS: Final = (stopping.STRING, *stopping.ARRAYS)
+STEPS: Final = (stopping.STRING, stopping.ARRAY)
 LONGEST: Final = stopping.STREAMED[-1]
 
 REFUSED: Final[Mapping[str, str]] = {
@@ -132,8 +132,7 @@ IGNORED: Final = tuple(
     )
     for requirement, form, step in (
         ("parameters.stop-string-stops", "a string", stopping.STRING),
-        ("parameters.stop-array-stops", "the first of an array", stopping.FIRST),
-        ("parameters.stop-array-stops", "the second of an array", stopping.SECOND),
+        ("parameters.stop-array-stops", "an array", stopping.ARRAY),
     )
     for name, wording in (
         ("ignores", lambda count: count.whole),
@@ -151,7 +150,7 @@ KEPT: Final = (
     ),
     faulty(
         "gives the stop text of an array",
-        stopped(lambda count: count.before + count.stop, *stopping.ARRAYS),
+        stopped(lambda count: count.before + count.stop, stopping.ARRAY),
         "parameters.stop-excluded",
         says="whole: a text without ",
     ),
@@ -204,7 +203,7 @@ REASONS: Final = (
     ),
     faulty(
         "says that a stop sequence is a filter",
-        ends_for("content_filter", *stopping.ARRAYS),
+        ends_for("content_filter", stopping.ARRAY),
         "parameters.stop-reason",
         says='"stop"; "content_filter"',
     ),
@@ -337,7 +336,7 @@ def _alike(exchange: Exchange) -> Exchange:
 VARIANTS: Final[tuple[Variant, ...]] = (
     odd(
         "says what has no two different pieces to stop at",
-        on(lambda exchange: exchange.probe == stopping.STOPPED.name and exchange.step in stopping.ARRAYS, _alike),
+        on(lambda exchange: exchange.probe == stopping.STOPPED.name and exchange.step == stopping.ARRAY, _alike),
         "parameters.stop-array-stops",
     ),
     odd("cuts blanks off before a stop text", stopped(lambda count: count.before.rstrip(), *_ALL)),
@@ -353,7 +352,7 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         stopped(as_always("1; 2; 3"), *stopping.STREAMED),
         "parameters.stop-in-stream",
     ),
-    odd("counts otherwise at times", stopped(as_always("one, two"), 1, 3, 4), "parameters.stop-string"),
+    odd("counts otherwise at times", stopped(as_always("one, two"), 1, 3), "parameters.stop-string"),
     odd("will not count", _cut_off, "parameters.stop-"),
     odd(
         "tires of counting before its limit",

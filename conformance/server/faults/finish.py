@@ -194,7 +194,7 @@ _ANSWERS: Final = (
         change=only(
             lambda asked: isinstance(asked.get("tool_choice"), dict), finishing(_instead("tool_calls", "stop"))
         ),
-        red=("finish.tool-calls",),
+        red=("finish.tool-calls", "tools.stream-reason"),
         says='/data/choices/0/finish_reason: "tool_calls"; "stop"',
         wild=("F-FIN-01",),
     ),

@@ -132,7 +132,7 @@ ARGUED: Final = (
         "call-second-arguments-cut",
         "loses the last part of the second of two streamed calls",
         in_parts(lambda part: second(part) and part["function"]["arguments"] == "}", ARGUMENTS, ""),
-        'a JSON object; "{\\"location\\": \\"Bern\\""',
+        'a JSON object; "{\\"city\\": \\"Bern\\""',
         "F-TC-10",
     ),
     _argued(
@@ -151,7 +151,7 @@ def _uncalled(identity: str, does: str, change: Change, says: str, *wild: str) -
         id=identity,
         does=does,
         change=change,
-        red=("tools.stream-calls-when-required",),
+        red=("tools.stream-calls-when-required", "tools.stream-calls-when-named"),
         says=f"a tool call in the deltas; {says}",
         unseen=UNSEEN,
         wild=wild,

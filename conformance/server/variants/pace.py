@@ -32,7 +32,6 @@ _BURST: Final = ("stream.not-in-one-burst",)
 _BROKEN_OFF: Final = (
     "finish.stream-length",
     "parameters.stop-in-stream",
-    "stream.deltas-not-repeats",
     "stream.text-intact",
     "stream.done-in-text",
     "stream.lines-in-text",

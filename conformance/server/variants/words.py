@@ -34,7 +34,7 @@ _NO_WORDS: Final = (
     "finish.stream-length",
     "response.content-not-empty",
     "stream.text-accumulates",
-    "stream.deltas-not-repeats",
+    "stream.text-intact",
     "stream.done-in-text",
     "stream.lines-in-text",
     "stream.not-in-one-burst",
@@ -216,7 +216,7 @@ _UNWILLING: Final = (
         id="thinks-until-the-limit",
         does="spends its limit on thoughts that it does not show",
         change=only(_mini, saying(_starved)),
-        unseen=("finish.stop", "messages.stateless", "stream.text-intact", *NO_CALLS, *_NO_WORDS),
+        unseen=("finish.stop", "messages.stateless", *NO_CALLS, *_NO_WORDS),
     ),
     Variant(
         id="tires-before-the-limit",
