@@ -43,7 +43,9 @@ class Outcome:
 
 def outcome(ids: Sequence[str]) -> Outcome:
     """Serve the deviations together, run the whole suite against them, and judge."""
-    return judged([DEVIATIONS[identity] for identity in ids])
+    deviations = [DEVIATIONS[identity] for identity in ids]
+    patience = max(each.patience for each in deviations)
+    return judged(deviations, Limits(timeout=patience, deadline=2 * patience) if patience else _LIMITS)
 
 
 def reference(_number: int) -> Outcome:

@@ -181,7 +181,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         change=refusing(_value("tool_choice", lambda choice: isinstance(choice, dict)), "tool_choice"),
         red=("parameters.tool-choice-named",),
         says="tool_choice: not supported",
-        unseen=("tools.named-calls",),
+        unseen=("tools.named-calls", "tools.stream-calls-when-named"),
     ),
     Fault(
         id="metadata-refused",

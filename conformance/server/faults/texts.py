@@ -15,6 +15,7 @@ from conformance.server.changes import (
     depending,
     each_chunk,
     each_step,
+    each_write,
     framed,
     having,
     one_in,
@@ -344,4 +345,18 @@ TIMES: Final = (
     ),
 )
 
-FAULTS: Final[tuple[Fault, ...]] = (*MISSING, *REPEATED, *MANGLED, *TIMES)
+SILENCE: Final = (
+    Fault(
+        id="text-held-up-for-ten-minutes",
+        does="falls silent in the middle of a long stream for longer than the page's client waits",
+        change=only(
+            _long,
+            each_write(lambda number, delay, data: [(601.0 if number == 40 else delay, data)]),
+        ),
+        patience=700.0,
+        red=("stream.idle-gap",),
+        says="silence for 601 s",
+    ),
+)
+
+FAULTS: Final[tuple[Fault, ...]] = (*SILENCE, *MISSING, *REPEATED, *MANGLED, *TIMES)

@@ -285,7 +285,7 @@ _REASONS: Final = (
 _USAGE: Final = (
     Variant(id="usage-in-the-last-chunk", does="counts tokens in its last chunk", change=_counted(running=False)),
     Variant(
-        id="usage-in-every-chunk",
+        id="usage-grows-in-every-chunk",
         does="counts tokens in every chunk, as far as it has come",
         change=_counted(running=True),
     ),

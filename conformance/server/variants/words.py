@@ -38,7 +38,6 @@ _NO_WORDS: Final = (
     "stream.done-in-text",
     "stream.lines-in-text",
     "stream.not-in-one-burst",
-    "parameters.max-tokens-cap-kept",
     "parameters.stop-",
     "messages.system-obeyed",
     "messages.history-used",
@@ -210,7 +209,14 @@ _UNWILLING: Final = (
         id="says-nothing-at-all",
         does="ends its turn at once",
         change=_says(""),
-        unseen=("finish.length", "messages.stateless", "stream.text-intact", "tools.result-", *_NO_WORDS),
+        unseen=(
+            "parameters.max-tokens-cap-kept",
+            "finish.length",
+            "messages.stateless",
+            "stream.text-intact",
+            "tools.result-",
+            *_NO_WORDS,
+        ),
     ),
     Variant(
         id="thinks-until-the-limit",
