@@ -185,6 +185,7 @@ _PAYLOADS: Final = (
             "stream.text-accumulates",
             "finish.stream-says-why",
             "tools.stream-calls-when-required",
+            "tools.stream-calls-when-named",
             PYTHON,
             TYPESCRIPT,
         ),

@@ -187,6 +187,7 @@ _HEADS: Final = (
             "stream.error-event",
             "finish.stream-says-why",
             "tools.stream-calls-when-required",
+            "tools.stream-calls-when-named",
             PYTHON,
             TYPESCRIPT,
         ),

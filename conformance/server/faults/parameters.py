@@ -363,6 +363,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
             "parameters.stop-excluded",
             "parameters.stop-in-stream",
         ),
+        unseen=("parameters.stop-reason",),
         says="nothing after ",
         wild=("F-PAR-05",),
     ),
