@@ -70,7 +70,7 @@ FAULTS: Final = (
         change=one_in(9, OLD_KEY, when=streams, first=4),
         red=("auth.bearer-accepted",),
         says="status: the key is accepted; HTTP 401 AUTH_TOKEN_INVALID",
-        unseen=("finish.", "messages.", "parameters.", "stream.", "tools."),
+        unseen=("auth.", "finish.", "messages.", "parameters.", "stream.", "tools."),
         perhaps=("parameters.stream-true", "request.no-accept-needed", "stream.status"),
     ),
     Fault(
