@@ -288,7 +288,7 @@ _STREAMS: Final = (
         does="counts in every chunk what that chunk brings, beside the total so far",
         change=each_event(_increments),
         red=("stream.usage-sum",),
-        says="9 + 1 = 10; ",
+        says="three counts, the total their sum; usage is ",
         wild=("F-USE-03",),
     ),
 )
