@@ -45,7 +45,7 @@ def main() -> int:
     for name in MODULES:
         if not chosen or name in chosen:
             found, left = _run(name)
-            print(f"{name}: {found.mutants} mutants, {found.killed} killed, {found.survived} survived, {found.timeout} timeout")
+            print(f"{name}: {found}", flush=True)
             for complaint in survivors.compared(found, left):
                 print(f"  {complaint}", flush=True)
                 wrong += 1
@@ -72,6 +72,7 @@ def _run(name: str) -> tuple[Totals, list[Survivor]]:
         counts["survived" if told == SURVIVED else "timeout" if told == TIMEOUT else "killed"] += 1
         if told == SURVIVED:
             left.append(_survivor(name, mutant))
+            print(f"{name}:{mutant.line} survives", file=sys.stderr, flush=True)
     totals = Totals(module=name, killed=counts["killed"], timeout=counts["timeout"], survived=counts["survived"])
     return totals, left
 

@@ -21,6 +21,7 @@ from conformance.verdict import Verdict, judged
 from tests.miniatures import MINIATURES, VARIANTS
 from tests.miniatures.framing import DYING
 from tests.miniatures.innocent import innocent
+from tests.miniatures.undecided import name, undecided
 from tests.miniatures.wire import Change, asking, cut, on, refused, streams, throttled
 
 
@@ -40,9 +41,11 @@ class Case:
     """Beginnings of the ids that may become inconclusive; of all others that do not fail, pass is asked for."""
     blind: tuple[str, ...] = ("-",)
     """Beginnings of the ids that must."""
+    exact: frozenset[str] | None = None
+    """The ids that do, and no others, where that is known."""
 
 
-def _case(name: str, change: Change, **said: tuple[str, ...]) -> Case:
+def _case(name: str, change: Change, **said: tuple[str, ...] | frozenset[str]) -> Case:
     exchanges = change(innocent().exchanges)
     known = {id(exchange) for exchange in innocent().exchanges}
     changed = tuple(exchange for exchange in exchanges if id(exchange) not in known)
@@ -84,7 +87,9 @@ _ABLE: Final = {"tools": True, "vision": True, "audio": True}
 
 def _moods(rows: Mapping[str, Requirement]) -> Iterator[Case]:
     """The moods of tests/test_moods.py: nothing is broken, and what needs no model is decided as ever."""
-    firm = [row.id for row in rows.values() if row.level is Level.MUST and "model" not in row.needs and row.id in CHECKS]
+    firm = [
+        row.id for row in rows.values() if row.level is Level.MUST and "model" not in row.needs and row.id in CHECKS
+    ]
     with serve_in_thread(replace(Site(keys=(_KEY,)), services=(*Site().services, *moody_services()))) as address:
         for mood in MOODS:
             target = Target(url=address, model=f"reference/mood-{mood}", capabilities=_ABLE, max_output_tokens=512)
@@ -118,12 +123,12 @@ def shown() -> Shown:
     """The cases; observed and changed once a process."""
     rows = catalogue()
     moods = tuple(_moods(rows))
-    variants = (_case(each.name, each.change, unseen=each.unseen or ("-",)) for each in VARIANTS)
+    variants = (_case(name(each), each.change, exact=undecided().get(name(each), frozenset())) for each in VARIANTS)
     return Shown(
         innocent=_case("innocent", lambda exchanges: exchanges),
         miniatures=tuple(
             replace(
-                _case(f"{each.red[0]}: {each.name}", each.change, unseen=each.unseen or ("-",)),
+                _case(name(each), each.change, exact=undecided().get(name(each), frozenset())),
                 red=each.red,
                 says=each.says,
             )
@@ -132,10 +137,10 @@ def shown() -> Shown:
         others=(*variants, *_busy()),
         moods=moods,
         shaken=tuple(
-            name
-            for name in CHECKS
-            if {"model", "backend"} & {*rows[name].needs} == {"model"}
-            and any(judged(rows[name], CHECKS[name], mood.exchanges).verdict is Verdict.INCONCLUSIVE for mood in moods)
+            identity
+            for identity, check in CHECKS.items()
+            if {"model", "backend"} & {*rows[identity].needs} == {"model"}
+            and any(judged(rows[identity], check, mood.exchanges).verdict is Verdict.INCONCLUSIVE for mood in moods)
         ),
         rows=rows,
     )

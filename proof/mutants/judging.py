@@ -97,6 +97,9 @@ def _on(case: Case, judges: dict[str, _Judge], ids: Iterable[str]) -> Iterator[s
 def _wrong(case: Case, identity: str, finding: Finding) -> str:
     if identity in case.red:
         return _unfit(case, identity, finding)
+    if case.exact is not None:
+        asked = Verdict.INCONCLUSIVE if identity in case.exact else Verdict.PASS
+        return "" if finding.verdict is asked else str(finding.verdict)
     if finding.verdict is Verdict.INCONCLUSIVE:
         return "" if identity.startswith((*case.unseen, *case.blind)) else "inconclusive"
     if finding.verdict is not Verdict.PASS or identity.startswith(case.blind):

@@ -10,18 +10,20 @@ from proof.mutants.trial import ROOT
 
 LIST: Final = ROOT / "proof/survivors.toml"
 PAGE: Final = ROOT / "docs/mutants.md"
-_ROW: Final = re.compile(r"\| `(?P<module>[^`]+)` \| \d+ \| (?P<killed>\d+) \| (?P<timeout>\d+) \| (?P<survived>\d+) \|")
+_ROW: Final = re.compile(
+    r"\| `(?P<module>[^`]+)` \| \d+ \| (?P<killed>\d+) \| (?P<timeout>\d+) \| (?P<survived>\d+) \|"
+)
 
 _HEAD: Final = """\
 # Mutants
 
-Coverage says that a test runs a line; this says that a test would notice if the line were wrong. `nox -s mutants` changes
-our own code in one place at a time (mutmut's operators, and a few of ours on conditions and statements) and runs the
-tests that speak of it. A mutant that no test kills is read by a person. Either a test was missing, and was written, or
-the mutant stands below with the reason why it may live. A survivor without a reason fails the session, and so does a
-reason without its survivor.
+Coverage says that a test runs a line; this says that a test would notice if the line were wrong. `nox -s mutants`
+changes our own code in one place at a time (mutmut's operators, and a few of ours on conditions and statements) and
+runs the tests that speak of it. A mutant that no test kills is read by a person. Either a test was missing, and was
+written, or the mutant stands below with the reason why it may live. A survivor without a reason fails the session, and
+so does a reason without its survivor.
 
-`nox -s mutants -- sse checks/ending` runs two modules and brings their rows up to date. The list is `proof/survivors.toml`.
+`nox -s mutants -- sse checks/ending` runs two modules and renews their rows. The list is `proof/survivors.toml`.
 
 | module | mutants | killed | by timeout | survived |
 | --- | ---: | ---: | ---: | ---: |
@@ -52,6 +54,9 @@ class Totals:
         """How many there were."""
         return self.killed + self.timeout + self.survived
 
+    def __str__(self) -> str:
+        return f"{self.mutants} mutants, {self.killed} killed, {self.survived} survived, {self.timeout} timeout"
+
 
 def _groups() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = tomllib.loads(LIST.read_text("utf-8"))["reason"]
@@ -81,9 +86,7 @@ def written(totals: Sequence[Totals], *, order: Sequence[str]) -> None:
     }
     rows |= {each.module: each for each in totals}
     known = [rows[name] for name in order if name in rows]
-    lines = [
-        f"| `{row.module}` | {row.mutants} | {row.killed} | {row.timeout} | {row.survived} |\n" for row in known
-    ]
+    lines = [f"| `{row.module}` | {row.mutants} | {row.killed} | {row.timeout} | {row.survived} |\n" for row in known]
     sums = [sum(getattr(row, name) for row in known) for name in ("mutants", "killed", "timeout", "survived")]
     lines.append(f"| all | {' | '.join(map(str, sums))} |\n")
     PAGE.write_text(_HEAD + "".join(lines) + "".join(_told(group) for group in _groups()), "utf-8")

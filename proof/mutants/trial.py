@@ -131,7 +131,7 @@ def outcome(module: str, code: str, killers: Sequence[Killer], stale: frozenset[
         told = "the process ended"
         try:
             told = _alone(module, code, killers, stale)
-        except BaseException as error:  # whatever a mutant raises kills it
+        except BaseException as error:  # noqa: BLE001  # whatever a mutant raises kills it
             told = f"{type(error).__name__}: {error}"
         finally:
             os.write(writing, told.encode("utf-8", "replace")[:4000] or b"\n")
