@@ -14,7 +14,7 @@ NOT_ASKED = Capability(has=None, how="not asked")
 
 
 def target(**members: Any) -> dict[str, Any]:
-    given = {"profile": "native", "capabilities": {}, "triggers": [], "max_output_tokens": None}
+    given: dict[str, Any] = {"profile": "native", "capabilities": {}, "triggers": [], "max_output_tokens": None}
     return {"target": given | members}
 
 

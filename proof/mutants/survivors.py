@@ -81,8 +81,13 @@ def written(totals: Sequence[Totals], *, order: Sequence[str]) -> None:
     """Write docs/mutants.md: the rows of these modules anew, those of the others as they are, and the list."""
     old = PAGE.read_text("utf-8") if PAGE.exists() else ""
     rows = {
-        found["module"]: Totals(**{name: value if name == "module" else int(value) for name, value in found.items()})
-        for found in (match.groupdict() for match in _ROW.finditer(old))
+        found["module"]: Totals(
+            module=found["module"],
+            killed=int(found["killed"]),
+            timeout=int(found["timeout"]),
+            survived=int(found["survived"]),
+        )
+        for found in _ROW.finditer(old)
     }
     rows |= {each.module: each for each in totals}
     known = [rows[name] for name in order if name in rows]

@@ -34,7 +34,8 @@ def undecided() -> Mapping[str, frozenset[str]]:
 
 def _written() -> str:
     groups: dict[tuple[str, ...], list[str]] = {}
-    for case in (*MINIATURES, *VARIANTS):
+    cases: tuple[Miniature | Variant, ...] = (*MINIATURES, *VARIANTS)
+    for case in cases:
         if found := ids(concluded(changed(case.change)), Verdict.INCONCLUSIVE):
             groups.setdefault(tuple(sorted(found)), []).append(name(case))
     return _HEAD + "".join(
