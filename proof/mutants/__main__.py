@@ -21,7 +21,7 @@ from proof.mutants.trial import ROOT, SURVIVED, TIMEOUT, Killer, outcome, restin
 TESTS: Final = {
     "sse": ("test_sse.py",),
     "verdict": ("test_verdict.py", "test_verdict_wants.py"),
-    "check": (),
+    "check": ("test_check.py",),
     "reading": ("test_reading.py",),
     "clients": ("test_clients.py", "test_clients_differential.py"),
 }
