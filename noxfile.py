@@ -51,6 +51,13 @@ def tests(session: nox.Session) -> None:
         session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []), env=data)
 
 
+@nox.session(reuse_venv=True)
+def proof(session: nox.Session) -> None:
+    """Every fault turns red exactly what it breaks, every legal variant nothing; `--write` writes docs/accuracy.md."""
+    session.install("-e", ".", *requirements("hypothesis"))
+    session.run("python", "-m", "proof", *session.posargs)
+
+
 @nox.session(default=False, venv_backend="uv")
 def minimums(session: nox.Session) -> None:
     """The tests again, with the lowest version of each dependency that pyproject.toml allows."""

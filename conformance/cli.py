@@ -278,7 +278,9 @@ def requirements_command(form: str) -> None:
 @click.option("--upstream", metavar="URL", help="Answer from this OpenAI-compatible server.")
 @click.option("--upstream-model", metavar="NAME", help="What the upstream calls its model.")
 @click.option("--upstream-key-env", metavar="NAME", help="Variable with the key for the upstream.")
-@click.option("--list", "listed", is_flag=True, help="Print the triggers and models, serve nothing.")
+@click.option("--fault", "faults", multiple=True, metavar="ID", help="Break the contract in this way; repeatable.")
+@click.option("--variant", "variants", multiple=True, metavar="ID", help="Be odd in this legal way; repeatable.")
+@click.option("--list", "listed", is_flag=True, help="Print models, triggers, faults and variants; serve nothing.")
 def serve_command(*, listed: bool, **options: Any) -> None:
     """Run the reference server until it is interrupted."""
     from conformance import serving  # noqa: PLC0415  # a server only where one is wanted

@@ -5,10 +5,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from conformance.server.changes import conduct
-from conformance.server.deviation import Deviation
+from conformance.server.deviation import Deviation, served
 from conformance.server.hosting import serve_in_thread
-from conformance.server.site import Site
 from conformance.server.triggers import triggers
 from conformance.target import TRIGGERS, Limits, Target, checked
 
@@ -19,17 +17,14 @@ MODEL: Final = "reference/mini"
 def embedded_target(*, limits: Limits, key: str, deviations: Sequence[Deviation] = ()) -> Iterator[Target]:
     """The reference server as a target, with these deviations, for as long as the block runs.
 
-    Where several deviations bring a site or a wire of their own, the last one's stands.
-
     Raises:
         BadInput: a limit is no usable number.
         OSError: no loopback port is to be had.
         RuntimeError: the server did not start.
+        ValueError: two deviations cannot be had in one server.
     """
-    site = next((each.site for each in reversed(deviations) if each.site), Site())
-    wire = next((each.wire for each in reversed(deviations) if each.wire), None)
-    conducted = conduct(*(each.change for each in deviations))
-    with serve_in_thread(replace(site, keys=(key,)), conducted, wire=wire) as url:
+    made = served(deviations)
+    with serve_in_thread(replace(made.site, keys=(key,)), made.conduct, wire=made.wire) as url:
         yield checked(
             Target(
                 url=url,

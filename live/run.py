@@ -1,9 +1,10 @@
 """The suite against a real model: llama.cpp's server, the reference server in front of it, one run, a verdict.
 
-Run by `nox -s live`, which installs `requirements.txt`; `--output DIR` chooses where the run's files go. The exit
-code is 0 when no MUST failed and nothing of ours went wrong: what so small a model will not do leaves a
-requirement inconclusive, and that is no failure here. It is 1 otherwise, 2 when a server did not start, and
-130 when it was interrupted.
+Run by `nox -s live`, which installs `requirements.txt`; `--output DIR` chooses where the run's files go, and `--runs N`
+asks N times, in DIR/1 and so on, and compares what was decided. The exit code is 0 when no MUST failed, nothing was
+decided differently and nothing of ours went wrong: what so small a model will not do leaves a requirement
+inconclusive, and that is no failure here. It is 1 otherwise, 2 when a server did not start, and 130 when it was
+interrupted.
 """
 
 # ruff: noqa: INP001, T201  # scripts: they stand alone and speak to a terminal
@@ -176,15 +177,48 @@ def acceptable(code: int, report: Mapping[str, Any]) -> bool:
     return code in SETTLED and seen["pass"] > 0 and not seen["error"] and not broken
 
 
+def unsteady(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What several runs decided differently: a line for each requirement; undecided is no decision."""
+    verdicts: dict[str, list[str]] = {}
+    for report in reports:
+        for row in report["requirements"]:
+            verdicts.setdefault(row["id"], []).append(row["verdict"])
+    for identity, given in verdicts.items():
+        if len(set(given) - {"inconclusive"}) > 1:
+            yield f"{identity} was decided differently: {', '.join(given)}"
+
+
+def once(output: Path) -> tuple[bool, Mapping[str, Any]]:
+    """One run: whether it is good, and its report; what came of it is printed.
+
+    Raises:
+        NotStarted: a server was not ready.
+        KeyTold: a file of the run holds a key.
+        subprocess.TimeoutExpired: the suite took longer than `LONGEST`.
+    """
+    code = observe(output)
+    if not (output / "report.json").exists():
+        print(f"live: the suite ended with {code} and left no report")
+        return False, {"requirements": []}
+    report = json.loads((output / "report.json").read_text("utf-8"))
+    print(*findings(report), sep="\n")
+    good = acceptable(code, report)
+    print(f"live: {report['verdict']} (exit {code}): {'no MUST failed' if good else 'look into the above'}")
+    return good, report
+
+
 def main() -> int:
-    """Run once and say what came of it; the exit code."""
+    """Run as often as asked and say what came of it; the exit code."""
     options = argparse.ArgumentParser(description="Run the suite against llama.cpp behind the reference server.")
     options.add_argument("--output", type=Path, help="an empty directory; one under reports/runs by default")
-    chosen: Path | None = options.parse_args().output
-    output = chosen or HERE.parent / "reports" / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-llama-cpp-smollm2"
+    options.add_argument("--runs", type=int, default=1, metavar="N", help="so many in a row, compared")
+    chosen = options.parse_args()
+    named = HERE.parent / "reports" / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-llama-cpp-smollm2"
+    output: Path = chosen.output or named
+    places = [output] if chosen.runs == 1 else [output / str(number) for number in range(1, chosen.runs + 1)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = observe(output)
+        runs = [once(place) for place in places]
     except KeyboardInterrupt:
         print("live: interrupted;", f"what was seen is in {output}" if output.is_dir() else "nothing was asked yet")
         return 130
@@ -197,14 +231,11 @@ def main() -> int:
     except subprocess.TimeoutExpired:
         print(f"live: the run was ended after {LONGEST:.0f} s; what was seen is in {output}")
         return 1
-    if not (output / "report.json").exists():
-        print(f"live: the suite ended with {code} and left no report")
-        return 1
-    report = json.loads((output / "report.json").read_text("utf-8"))
-    print(*findings(report), sep="\n")
-    good = acceptable(code, report)
-    print(f"live: {report['verdict']} (exit {code}): {'no MUST failed' if good else 'look into the above'}")
-    return 0 if good else 1
+    changed = list(unsteady([report for _, report in runs]))
+    print(*changed, sep="\n")
+    if len(runs) > 1 and not changed:
+        print(f"live: {len(runs)} runs decided nothing differently")
+    return 0 if all(good for good, _ in runs) and not changed else 1
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from conformance.requirement import catalogue
+from conformance.server.faults import FAULTS
+from conformance.server.variants import VARIANTS
 from conformance.verdict import Verdict
 from tests import hostile_runs
 from tests.commands import COMMAND, FILES, KEY, PATIENCE, called, command, environment, refused, report_in, verdicts
@@ -173,6 +175,15 @@ def test_the_server_lists_its_models_and_its_triggers() -> None:
     assert re.search(r"^mid_stream_error +reference/dies-mid-stream ", done.out, re.MULTILINE)
 
 
+def test_the_server_lists_its_faults_and_its_legal_variants() -> None:
+    done = called("serve", "--list")
+
+    for fault in FAULTS:
+        assert re.search(rf"^{fault.id} .*; breaks {re.escape(fault.red[0])}$", done.out, re.MULTILINE)
+    for variant in VARIANTS:
+        assert re.search(rf"^{variant.id} ", done.out, re.MULTILINE)
+
+
 @contextmanager
 def serving(*options: str, key: str | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The served process and its first line."""
@@ -224,6 +235,18 @@ def test_the_server_takes_the_key_of_a_variable_and_does_not_print_it() -> None:
     assert (good.status_code, bad.status_code) == (422, 401)
 
 
+def test_the_server_breaks_what_it_is_told_to_break_and_is_odd_where_it_is_told(tmp_path: Path) -> None:
+    with serving("--fault", "no-done", "--variant", "comments-between") as (_, line):
+        told = re.search(r"on (http://\S+) for the key (sgk_\S+), which sends no .*, which puts a comment .*;", line)
+        assert told
+        selection = ["--only", "stream."]
+        done = called("run", told[1], "--model", "reference/mini", "--output", tmp_path, *selection, key=told[2])
+
+    assert done.code == 1
+    failed = [identity for identity, verdict in verdicts(report_in(tmp_path)).items() if verdict == Verdict.FAIL]
+    assert "stream.done" in failed
+
+
 def test_a_port_that_is_taken_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -239,6 +262,8 @@ def test_a_port_that_is_taken_is_told() -> None:
         (["--upstream", "http://127.0.0.1:1"], "--upstream needs --upstream-model"),
         (["--upstream-model", "m"], "go with --upstream"),
         (["--api-key-env", "NOBODY_SET_THIS"], "the variable NOBODY_SET_THIS is not set"),
+        (["--fault", "no-don"], "--fault 'no-don': there is none; did you mean no-done?"),
+        (["--variant", "no-done"], "--variant 'no-done': there is none; "),
         (
             ["--upstream", "http://127.0.0.1:1", "--upstream-model", "m", "--upstream-key-env", "TWO_LINES"],
             "the variable TWO_LINES holds a blank, a line end",

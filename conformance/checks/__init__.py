@@ -17,6 +17,8 @@ from conformance.checks import (
     request,
     response,
     stopping,
+    streamed_calls,
+    streamed_text,
     tools,
 )
 
@@ -31,8 +33,10 @@ CHECKS: Final[Mapping[str, Check]] = {
         multimodal,
         framing,
         chunks,
+        streamed_text,
         ending,
         tools,
+        streamed_calls,
         response,
         finish,
         refusals,

@@ -118,6 +118,7 @@ class Behaviour:
     body: Callable[[object], bytes] = answers.body
     events: Callable[[Head, Steps], StreamEvents] = answers.events
     frame: Callable[[StreamEvent], bytes] = answers.frame
+    frames: Callable[[AsyncGenerator[bytes, None]], AsyncGenerator[bytes, None]] = lambda frames: frames
     writes: Callable[[AsyncGenerator[bytes, None]], Writes] = answers.writes
     headers: Callable[[str, str, Allowance | None, Failure | None], Mapping[str, str]] = headers
     answer: Callable[[Answer], Answer] = lambda answer: answer
@@ -220,7 +221,7 @@ async def _answered(arrival: Arrival, site: Site, behaviour: Behaviour, meter: M
         Answer(
             status=200,
             headers=behaviour.headers("text/event-stream", arrival.request_id, allowance, None),
-            writes=behaviour.writes(frames),
+            writes=behaviour.writes(behaviour.frames(frames)),
         )
     )
 

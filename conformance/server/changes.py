@@ -364,7 +364,7 @@ def framed(edit: Callable[[Frames], Frames]) -> Change:
     """Other bytes, the stream's as a whole."""
 
     def react(_arrival: Arrival, behaviour: Behaviour) -> Behaviour:
-        return replace(behaviour, writes=lambda frames: behaviour.writes(edit(frames)))
+        return replace(behaviour, frames=lambda frames: edit(behaviour.frames(frames)))
 
     return lambda: react
 

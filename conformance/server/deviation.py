@@ -1,8 +1,10 @@
 """What a server that deviates is: a fault with what it breaks, or a legal variant that breaks nothing."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from conformance.server.changes import Change, nothing
+from conformance.server.app import Conduct
+from conformance.server.changes import Change, conduct, nothing
 from conformance.server.hosting import Wire
 from conformance.server.site import Site
 
@@ -19,6 +21,8 @@ class Deviation:
     """What becomes of the bytes on each connection, below HTTP."""
     site: Site | None = None
     """Other limits and services than the default site's; the keys are the run's."""
+    patience: float = 0.0
+    """Seconds of silence to bear before it shows; one that needs more than a few is served on demand only."""
     unseen: tuple[str, ...] = ()
     """Requirements, or beginnings of their ids, that may become inconclusive: it hides what they speak of."""
 
@@ -40,3 +44,30 @@ class Fault(Deviation):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant(Deviation):
     """An odd server that keeps the page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What a server with some deviations is made of."""
+
+    site: Site = field(default_factory=Site)
+    conduct: Conduct
+    wire: Wire | None = None
+
+
+def served(deviations: Sequence[Deviation]) -> Served:
+    """A server with all of these deviations, each made on what the one before it made.
+
+    Raises:
+        ValueError: two of them bring a site of their own, or two a wire.
+    """
+    sites = [each for each in deviations if each.site]
+    wires = [each for each in deviations if each.wire]
+    for kind, having in (("site", sites), ("wire", wires)):
+        if len(having) > 1:
+            raise ValueError(f"{having[0].id} and {having[1].id} each bring a {kind} of their own")
+    return Served(
+        site=(sites[0].site if sites else None) or Site(),
+        conduct=conduct(*(each.change for each in deviations)),
+        wire=wires[0].wire if wires else None,
+    )

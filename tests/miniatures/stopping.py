@@ -1,5 +1,6 @@
 """Servers that do not stop where they were told, and that overlook the bounds of numbers."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,6 +20,7 @@ from tests.miniatures.wire import (
     One,
     asking,
     content,
+    each_chunk,
     on,
     rewritten,
     throttled,
@@ -31,7 +33,7 @@ CONTENT: Final = "/data/choices/0/message/content"
 DELTA: Final = "/choices/0/delta/content"
 REASON: Final = "/data/choices/0/finish_reason"
 STEPS: Final = (stopping.STRING, stopping.ARRAY)
-LONGEST: Final = len(stopping.STOPPED.steps) - 1
+LONGEST: Final = stopping.STREAMED[-1]
 
 REFUSED: Final[Mapping[str, str]] = {
     "parameters.max-tokens-zero": parameters.MAX_TOKENS_ZERO.name,
@@ -75,7 +77,7 @@ def stopped(wording: Wording, *steps: int) -> Change:
         whole = next(text(each) for each in exchanges if each.probe == stopping.STOPPED.name and each.step == 0)
 
         def one(exchange: Exchange) -> Exchange:
-            stop = stop_of(exchange)
+            stop = stop_of(exchange, whole)
             said = wording(Count(whole=whole, before=whole.partition(stop)[0], stop=stop))
             if exchange.step in STEPS:
                 return with_json(CONTENT, said)(exchange)
@@ -132,7 +134,7 @@ IGNORED: Final = tuple(
     )
     for requirement, form, step in (
         ("parameters.stop-string-stops", "a string", stopping.STRING),
-        ("parameters.stop-array-stops", "the second of an array", stopping.ARRAY),
+        ("parameters.stop-array-stops", "an array", stopping.ARRAY),
     )
     for name, wording in (
         ("ignores", lambda count: count.whole),
@@ -154,7 +156,7 @@ def _busy_then_deaf(exchanges: Exchanges) -> Exchanges:
     return busy(stopped(lambda count: count.whole, stopping.ARRAY)(exchanges))
 
 
-DEAF: Final = (
+KEPT: Final = (
     faulty(
         "is busy for a string and ignores stop as the second of an array",
         _busy_then_deaf,
@@ -163,9 +165,6 @@ DEAF: Final = (
         says="whole: a text without ",
         unseen=("parameters.stop-string", "parameters.stop-reason"),
     ),
-)
-
-KEPT: Final = (
     faulty(
         "gives the stop text of a string",
         stopped(lambda count: count.before + count.stop, stopping.STRING),
@@ -244,6 +243,15 @@ REASONS: Final = (
         "parameters.stop-reason",
         "finish.one-of-four",
         says='"stop"; null',
+    ),
+    faulty(
+        "says of a streamed stop sequence that it is a limit",
+        on(
+            lambda exchange: exchange.probe == stopping.STOPPED.name and exchange.step in stopping.STREAMED,
+            each_chunk(lambda chunk: put(chunk, "/choices/0/finish_reason", lambda reason: reason and "length")),
+        ),
+        "parameters.stop-reason",
+        says='whole: "stop"; "length"',
     ),
     faulty(
         "takes a stop sequence for a tool call",
@@ -327,7 +335,6 @@ def _renamed(completion: dict[str, Any], old: str, new: str) -> dict[str, Any]:
 MINIATURES: Final = (
     *IGNORED,
     *KEPT,
-    *DEAF,
     *STREAMED,
     *REASONS,
     *LIMITS,
@@ -342,7 +349,19 @@ def _reversed(document: Any) -> Any:
     return put(document, "/data", lambda old: dict(reversed(old.items())))
 
 
+def _alike(exchange: Exchange) -> Exchange:
+    """The request with its first stop sequence twice, as a text that repeats itself would have it."""
+    document = json.loads(exchange.request.body)
+    document["stop"] = document["stop"][:1] * 2
+    return replace(exchange, request=replace(exchange.request, body=json.dumps(document).encode()))
+
+
 VARIANTS: Final[tuple[Variant, ...]] = (
+    odd(
+        "says what has no two different pieces to stop at",
+        on(lambda exchange: exchange.probe == stopping.STOPPED.name and exchange.step == stopping.ARRAY, _alike),
+        "parameters.stop-array-stops",
+    ),
     odd("cuts blanks off before a stop text", stopped(lambda count: count.before.rstrip(), *_ALL)),
     odd("leaves blanks before a stop text", stopped(lambda count: count.before.rstrip() + " \n", *_ALL)),
     odd(
@@ -356,7 +375,7 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         stopped(as_always("1; 2; 3"), *stopping.STREAMED),
         "parameters.stop-in-stream",
     ),
-    odd("counts otherwise at times", stopped(as_always("one, two"), 1, 3, 4), "parameters.stop-string"),
+    odd("counts otherwise at times", stopped(as_always("one, two"), 1, 3), "parameters.stop-string"),
     odd(
         "was asked with the first stop text only",
         _is_asked_with(lambda step: step > stopping.STRING, unsent),
