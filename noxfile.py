@@ -138,3 +138,10 @@ def live(session: nox.Session) -> None:
 def publish(session: nox.Session) -> None:
     """The published reports, made anew in reports/."""
     against_a_model(session, "publish.py")
+
+
+@nox.session(default=False, reuse_venv=True)
+def mutants(session: nox.Session) -> None:
+    """Our own code changed in one place at a time: a test kills each mutant, or docs/mutants.md says why it lives."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "proof.mutants", *session.posargs)

@@ -23,6 +23,7 @@ from tests.miniatures.wire import (
     each_chunk,
     on,
     rewritten,
+    throttled,
     with_blocks,
     with_json,
     with_status,
@@ -99,15 +100,16 @@ def ends_for(reason: Any, *steps: int) -> Change:
     )
 
 
+def unsent(exchange: Exchange) -> Exchange:
+    """A request that was never made."""
+    return replace(exchange, response=None, pieces=(), ended=Ending.UNSENT, detail="the answer is too short")
+
+
 def _cut_off(exchanges: Exchanges) -> Exchanges:
     """A model that will not count: nothing of its answer can be asked for again."""
     return on(
         lambda exchange: exchange.probe == stopping.STOPPED.name,
-        lambda exchange: (
-            replace(exchange, response=None, pieces=(), ended=Ending.UNSENT, detail="the answer is too short")
-            if exchange.step
-            else with_json(CONTENT, "I will not.")(exchange)
-        ),
+        lambda exchange: unsent(exchange) if exchange.step else with_json(CONTENT, "I will not.")(exchange),
     )(exchanges)
 
 
@@ -138,10 +140,31 @@ IGNORED: Final = tuple(
         ("ignores", lambda count: count.whole),
         ("reads one token beyond", lambda count: count.whole[: len(count.before + count.stop) + 2]),
         ("cuts out, and goes on after,", lambda count: count.before + count.stop + " and so on"),
+        ("goes on to the second of", lambda count: count.before + count.stop + " and so on" + count.stop),
     )
 )
 
+
+def _is_asked_with(when: Callable[[int], bool], one: One) -> Change:
+    """Something becomes of those requests that have a stop sequence and a place in the sequence."""
+    return on(lambda each: each.probe == stopping.STOPPED.name and when(each.step), one)
+
+
+def _busy_then_deaf(exchanges: Exchanges) -> Exchanges:
+    """A server that was busy when it was asked with a string, and overlooks an array."""
+    busy = _is_asked_with(lambda step: step == stopping.STRING, throttled(429, "RATE_LIMITED"))
+    return busy(stopped(lambda count: count.whole, stopping.ARRAY)(exchanges))
+
+
 KEPT: Final = (
+    faulty(
+        "is busy for a string and ignores stop as the second of an array",
+        _busy_then_deaf,
+        "parameters.stop-excluded",
+        "parameters.stop-array-stops",
+        says="whole: a text without ",
+        unseen=("parameters.stop-string", "parameters.stop-reason"),
+    ),
     faulty(
         "gives the stop text of a string",
         stopped(lambda count: count.before + count.stop, stopping.STRING),
@@ -353,6 +376,12 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         "parameters.stop-in-stream",
     ),
     odd("counts otherwise at times", stopped(as_always("one, two"), 1, 3), "parameters.stop-string"),
+    odd(
+        "was asked with the first stop text only",
+        _is_asked_with(lambda step: step > stopping.STRING, unsent),
+        "parameters.stop-array-stops",
+        "parameters.stop-in-stream",
+    ),
     odd("will not count", _cut_off, "parameters.stop-"),
     odd(
         "tires of counting before its limit",
