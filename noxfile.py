@@ -56,6 +56,13 @@ def tests(session: nox.Session) -> None:
         session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []), env=data)
 
 
+@nox.session(reuse_venv=True)
+def proof(session: nox.Session) -> None:
+    """Every fault turns red exactly what it breaks, every legal variant nothing; `--write` writes docs/accuracy.md."""
+    session.install("-e", ".")
+    session.run("python", "-m", "proof", *session.posargs)
+
+
 @nox.session(default=False, venv_backend="uv")
 def minimums(session: nox.Session) -> None:
     """The tests again, with the lowest version of each dependency that pyproject.toml allows."""
@@ -150,3 +157,10 @@ def schemathesis(session: nox.Session) -> None:
     """Schemathesis' own run, which must agree with us about the reference server and about some faulty ones."""
     session.install("-e", ".", *requirements("schemathesis"))
     session.run("python", "-m", "corpus.peer")
+
+
+@nox.session(default=False, reuse_venv=True)
+def mutants(session: nox.Session) -> None:
+    """Our own code changed in one place at a time: a test kills each mutant, or docs/mutants.md says why it lives."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "proof.mutants", *session.posargs)

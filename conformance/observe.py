@@ -13,6 +13,7 @@ from typing import Any, Final
 from conformance.document import MISSING, NotJson, at, is_number, parse
 from conformance.exchange import Ending, Exchange
 from conformance.probe import Probe, Unrenderable
+from conformance.reading import Inconclusive, Unobservable, whole
 from conformance.target import Target
 from conformance.transport import Interrupted, Outgoing, Received, Slot, exchange, outgoing, unsent
 
@@ -55,11 +56,9 @@ def _status(answer: Exchange) -> int:
 
 
 def _document(answer: Exchange) -> Any:
-    if answer.ended is not Ending.COMPLETE:
-        return MISSING
     try:
-        return parse(answer.body)
-    except NotJson:
+        return parse(whole(answer))
+    except (NotJson, Unobservable, Inconclusive):
         return MISSING
 
 

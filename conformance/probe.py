@@ -48,6 +48,8 @@ class Excerpt:
     """Characters of the text to leave before it, at least."""
     length: int
     """Characters."""
+    dotted: bool = False
+    """With a full stop for its second character: then it is not in the text, but for who takes it for a pattern."""
 
     def taken(self, text: Any) -> str:
         """The piece.
@@ -59,7 +61,9 @@ class Excerpt:
             for start in range(self.after, len(text) - self.length):
                 piece = text[start : start + self.length]
                 if piece == piece.strip() and text.index(piece) == start:
-                    return piece
+                    told = f"{piece[0]}.{piece[2:]}" if self.dotted else piece
+                    if told == piece or told not in text:
+                        return told
         raise Unrenderable(f"the answer to request {self.step + 1} is too short, or repeats itself, at {self.pointer}")
 
 

@@ -1,9 +1,10 @@
 """Interpretations of an exchange. Each says what it cannot see instead of guessing."""
 
+import re
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache, wraps
 from typing import Any, Final, TypeVar
 
@@ -12,6 +13,7 @@ from conformance.document import MISSING, NotJson, at, parse, shown
 from conformance.exchange import Ending, Exchange, Request, Response
 
 _LARGEST_INFLATED: Final = 64 * 1024 * 1024  # bytes; a small gzip body can hold gigabytes
+_CHARSET: Final = re.compile(r';[ \t]*charset="?([^ \t;"]+)', re.IGNORECASE)
 _OURS: Final = {Ending.TIMEOUT, Ending.DEADLINE, Ending.TOO_LARGE, Ending.INTERRUPTED}
 
 
@@ -116,6 +118,12 @@ def head(exchange: Exchange) -> Response:
 def media_type(exchange: Exchange) -> str:
     """The answer's media type in lower case without parameters; empty where there is none (RFC 9110, 8.3)."""
     return (head(exchange).header("content-type") or "").partition(";")[0].strip().lower()
+
+
+def charset(exchange: Exchange) -> str:
+    """The charset that the answer's media type names; empty where it names none (RFC 9110, 8.3.1)."""
+    found = _CHARSET.search(head(exchange).header("content-type") or "")
+    return found[1] if found else ""
 
 
 @_remembered
@@ -299,11 +307,11 @@ class Stream:
     events: tuple[sse.Event, ...]
     """All events, `[DONE]` included, in wire order; those that lack their blank line too."""
     chunks: tuple[Chunk, ...]
-    """Unnamed events that hold a JSON text, in wire order; what follows `[DONE]` is no part of the answer."""
+    """Unnamed events that hold a JSON text, in wire order, and named ones that hold `choices`; none after `[DONE]`."""
     errors: tuple[Chunk, ...]
     """Events named `error`; the payload is `MISSING` where it is not JSON."""
     done: tuple[sse.Event, ...]
-    """Events whose data is `[DONE]`, blanks around it forgiven."""
+    """Events whose data is `[DONE]`, blanks around it and a name forgiven."""
     cut: str
     """How the body ended early; empty where it is whole."""
 
@@ -339,22 +347,25 @@ def stream(exchange: Exchange) -> Stream:
     if not looks_streamed(exchange):
         raise Unobservable(f"answered with {media_type(exchange) or 'no media type'}, not with an event stream")
     frames = sse.decode(body(exchange))
-    pairs = [(frame, event) for frame in frames for event in _forgiven(frame)]
-    done = tuple(event for _, event in pairs if event.type == "message" and event.data.strip() == "[DONE]")
+    pairs = [pair for frame in frames for pair in _forgiven(frame)]
+    done = tuple(event for _, event in pairs if event.type != "error" and event.data.strip() == "[DONE]")
     end = done[0].span[0] if done else len(body(exchange))
     read = [Chunk(payload=_payload(event.data), event=event, frame=frame) for frame, event in pairs]
     return Stream(
         frames=frames,
         events=tuple(event for _, event in pairs),
-        chunks=tuple(
-            chunk
-            for chunk in read
-            if chunk.event.type == "message" and chunk.payload is not MISSING and chunk.event.span[0] < end
-        ),
+        chunks=tuple(chunk for chunk in read if _is_meant(chunk) and chunk.event.span[0] < end),
         errors=tuple(chunk for chunk in read if chunk.event.type == "error"),
         done=done,
         cut="" if exchange.ended is Ending.COMPLETE else exchange.ended.value,
     )
+
+
+def _is_meant(chunk: Chunk) -> bool:
+    """Whether an event is one of the answer's: that it should have no name is a requirement of its own."""
+    if chunk.event.type == "message":
+        return chunk.payload is not MISSING
+    return chunk.event.type != "error" and at(chunk.payload, "/choices") is not MISSING
 
 
 def data_lines(frame: sse.Frame) -> tuple[sse.Line, ...]:
@@ -368,25 +379,30 @@ def run_together(frame: sse.Frame) -> bool:
     return len(values) > 1 and all(value == "[DONE]" or isinstance(_payload(value), Mapping) for value in values)
 
 
-def _forgiven(frame: sse.Frame) -> tuple[sse.Event, ...]:
-    """The frame's events, also where the standard would merge or drop them for want of a blank line.
+def _forgiven(frame: sse.Frame) -> Iterator[tuple[sse.Frame, sse.Event]]:
+    """The frame's events, each with its lines, also where the standard would merge or drop them.
 
     That a blank line is wanting is a requirement of its own; the others are judged on what was meant.
     """
     if frame.event is not None and not run_together(frame):
-        return (frame.event,)
+        yield frame, frame.event
+        return
     if frame.truncated or (frame.closed and frame.event is None):
-        return ()
-    named = [line.value.decode("utf-8", "replace") for line in frame.lines if line.field == b"event"]
-    return tuple(
-        sse.Event(
-            type=named[0] if named else "message",
-            data=line.value.decode("utf-8", "replace"),
-            id="",
-            span=(line.start, line.end),
+        return
+    places = [place for place, line in enumerate(frame.lines) if line.field == b"data"]
+    ends = [place + 1 for place in places[:-1]]
+    for start, place, end in zip([0, *ends], places, [*ends, len(frame.lines)], strict=False):
+        lines, line = frame.lines[start:end], frame.lines[place]
+        named = [each.value.decode("utf-8", "replace") for each in lines if each.field == b"event"]
+        yield (
+            replace(frame, lines=lines),
+            sse.Event(
+                type=named[0] if named else "message",
+                data=line.value.decode("utf-8", "replace"),
+                id="",
+                span=(line.start, line.end),
+            ),
         )
-        for line in data_lines(frame)
-    )
 
 
 def lasting(exchange: Exchange) -> Stream:

@@ -231,14 +231,14 @@ def _untested(row: Requirement, reason: str, *, excused: bool) -> Finding:
 def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Finding:
     """What some exchanges say of one requirement: the gravest of what each says.
 
-    A finding with `seen` 0 decided nothing; its explanation gathers the reasons.
+    A finding with `seen` 0 decided nothing; its explanation gathers the reasons, those of the requests that were
+    made to decide it before any other's.
     """
     chosen = [exchange for exchange in exchanges if check.when(exchange)]
     kept: list[str] = []
     broken: list[tuple[str, Violation]] = []
     clouded: list[tuple[str, str]] = []
-    unshown: Counter[str] = Counter()
-    names: dict[str, None] = {}
+    unshown: list[tuple[Exchange, str]] = []
     for group in check.groups(chosen, exchanges):
         first = group[0].id
         before = len(broken)
@@ -246,8 +246,7 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
             # What was seen broken stays seen, though the check then finds that the rest cannot be.
             broken += ((violation.on or first, violation) for violation in check.find(*group))
         except Unobservable as reason:
-            unshown[str(reason)] += 1
-            names.setdefault(first)
+            unshown.append((group[0], str(reason)))
         except Inconclusive as reason:
             clouded.append((first, str(reason)))
         except Exception as error:  # noqa: BLE001  # a fault of ours must not be told as the target's
@@ -281,9 +280,15 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
         )
     if kept:
         return Finding(requirement=row, verdict=Verdict.PASS, seen=len(kept), evidence=tuple(kept[:_EVIDENCE]))
-    reasons = "; ".join(reason for reason, _ in unshown.most_common(2))
+    made_for = {probe.name for probe in check.probes}
+    told = [(exchange, reason) for exchange, reason in unshown if exchange.probe in made_for] or unshown
+    reasons = Counter(reason for _, reason in told).most_common(2)
+    ids = tuple(dict.fromkeys(exchange.id for exchange, _ in told))
     return Finding(
-        requirement=row, verdict=Verdict.INCONCLUSIVE, explanation=reasons, evidence=tuple(names)[:_EVIDENCE]
+        requirement=row,
+        verdict=Verdict.INCONCLUSIVE,
+        explanation="; ".join(reason for reason, _ in reasons),
+        evidence=ids[:_EVIDENCE],
     )
 
 

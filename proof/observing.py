@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -22,6 +22,7 @@ DEVIATIONS: Final = {deviation.id: deviation for deviation in (*FAULTS, *VARIANT
 _KEY: Final = Key("sgk_" + "9c" * 20)
 _LIMITS: Final = Limits(timeout=7, deadline=14)
 """Longer than the grace that a stream has to close in, shorter than a person would wait."""
+_EVERYTHING: Final = 256  # requests at once: more than a plan holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +43,22 @@ class Outcome:
 
 def outcome(ids: Sequence[str]) -> Outcome:
     """Serve the deviations together, run the whole suite against them, and judge."""
-    return judged([DEVIATIONS[identity] for identity in ids])
+    deviations = [DEVIATIONS[identity] for identity in ids]
+    patience = max(each.patience for each in deviations)
+    return judged(deviations, Limits(timeout=patience, deadline=2 * patience) if patience else _LIMITS)
 
 
-def judged(deviations: Sequence[Deviation]) -> Outcome:
-    """The same for deviations that are in no catalogue."""
+def reference(_number: int) -> Outcome:
+    """The reference server as it is, asked everything at once."""
+    return judged([], limits=replace(_LIMITS, concurrency=_EVERYTHING))
+
+
+def judged(deviations: Sequence[Deviation], limits: Limits = _LIMITS) -> Outcome:
+    """What the suite says of a server with these deviations, which need not be in a catalogue."""
     begun = time.monotonic()
     selection = Selection()
     with TemporaryDirectory() as folder:
-        with embedded_target(limits=_LIMITS, key=_KEY, deviations=deviations) as target:
+        with embedded_target(limits=limits, key=_KEY, deviations=deviations) as target:
             asked = run.plan(target, selection)
             asyncio.run(run.observed(Path(folder), target=target, key=_KEY, selection=selection, asked=asked))
         conclusion = run.judged(Path(folder)).conclusion

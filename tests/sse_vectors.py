@@ -165,6 +165,8 @@ VECTORS = (
     Vector(name="a retry counts before its event ends", body=b"retry: 0012\n", events=(), retry=12),
     Vector(name="a line without an end has no effect", body=b"retry: 5\nretry: 77", events=(), retry=5),
     Vector(name="a retry longer than any clock", body=b"retry: " + b"9" * 5000 + b"\n", events=(), retry=10**18),
+    Vector(name="a retry of no time", body=b"retry: 000\n", events=(), retry=0),
+    Vector(name="the longest retry that is kept", body=b"retry: " + b"9" * 18 + b"\n", events=(), retry=10**18 - 1),
     Vector(name="a retry with many zeros", body=b"retry: " + b"0" * 5000 + b"4\n", events=(), retry=4),
     Vector(name="a space before the colon belongs to the name", body=b"data : 1\ndata: 2\n\n", events=_messages("2")),
     Vector(name="a line of one space is not blank", body=b"data: 1\n \ndata: 2\n\n", events=_messages("1\n2")),

@@ -11,6 +11,7 @@ from tests.miniatures import MINIATURES, VARIANTS
 from tests.miniatures.framing import DYING
 from tests.miniatures.innocent import changed, concluded, ids, innocent
 from tests.miniatures.model import Miniature
+from tests.miniatures.undecided import name, undecided
 from tests.miniatures.variants import Variant
 from tests.miniatures.wire import asking, cut, on, refused, streams, throttled
 
@@ -43,6 +44,7 @@ def test_a_faulty_server_turns_exactly_its_requirements_red_and_is_told_why(mini
     assert ids(conclusion, Verdict.FAIL) == set(miniature.red)
     unseen = ids(conclusion, Verdict.INCONCLUSIVE)
     assert {identity for identity in unseen if not identity.startswith(miniature.unseen or ("-",))} == set()
+    assert unseen == undecided().get(name(miniature), set())
     assert len(ids(conclusion, Verdict.PASS)) + len(unseen) + len(miniature.red) == len(CHECKS)
 
     finding = next(finding for finding in conclusion.findings if finding.requirement.id == miniature.red[0])
@@ -63,6 +65,7 @@ def test_an_odd_server_turns_nothing_red(variant: Variant) -> None:
     assert red == {}
     unseen = ids(conclusion, Verdict.INCONCLUSIVE)
     assert {identity for identity in unseen if not identity.startswith(variant.unseen or ("-",))} == set()
+    assert unseen == undecided().get(name(variant), set())
     assert len(ids(conclusion, Verdict.PASS)) + len(unseen) == len(CHECKS)
 
 

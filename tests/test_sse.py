@@ -276,6 +276,17 @@ def test_a_frame_over_the_limit_keeps_its_first_bytes_and_no_event(wire: bytes, 
             assert (frame.event is None) == (full.event is None)
 
 
+def test_a_body_that_ends_with_a_line_end_has_no_line_after_it() -> None:
+    assert [line.content for line in lines(b"data: x\n\n")] == [b"data: x", b""]
+    assert list(lines(b"")) == []
+
+
+def test_a_frame_over_the_limit_has_no_event_of_the_lines_that_it_kept() -> None:
+    frames, _ = fed([b"data: kept\ndata: too long\n\n"], decoder=Decoder(max_frame_bytes=14))
+
+    assert [(frame.truncated, frame.lines[0].value, frame.event) for frame in frames] == [(True, b"kept", None)]
+
+
 def test_what_is_past_the_limit_is_not_interpreted() -> None:
     frames, decoder = fed([b"id: 1\nretry: 22\nid: 3\n\ndata: x\n\n"], decoder=Decoder(max_frame_bytes=14))
 

@@ -9,6 +9,7 @@ import pytest
 from conformance.check import Check, Violation, check, singly, together
 from conformance.evidence import Evidence
 from conformance.exchange import Ending, Exchange, Piece, Request, Response
+from conformance.probe import Probe, Step
 from conformance.reading import Inconclusive, Unobservable
 from conformance.requirement import Level, Requirement
 from conformance.verdict import Conclusion, Finding, Verdict, concluded
@@ -112,6 +113,16 @@ def test_a_failure_names_the_exchanges_that_broke_it_before_those_that_kept_it()
     ]
     assert finding.explanation == "expected this; found broken-1"
     assert finding.seen == 4
+
+
+def test_what_is_undecided_is_explained_by_the_requests_that_were_made_to_decide_it() -> None:
+    own = replace(telling(), probes=(Probe(name="unseen-own", asks="It?", steps=(Step(body={}),)),))
+
+    finding = only(judged("unseen-a", "unseen-a", "unseen-own", checks=(own,)))
+    without = only(judged("unseen-a", "unseen-b", "unseen-b", checks=(own,)))
+
+    assert (finding.explanation, finding.evidence) == ("unseen-own does not show it", ("unseen-own",))
+    assert without.explanation == "unseen-b does not show it; unseen-a does not show it"
 
 
 def test_a_violation_may_stand_on_another_exchange_of_its_group() -> None:

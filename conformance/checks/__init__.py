@@ -18,6 +18,8 @@ from conformance.checks import (
     request,
     response,
     stopping,
+    streamed_calls,
+    streamed_text,
     tools,
 )
 
@@ -32,8 +34,10 @@ CHECKS: Final[Mapping[str, Check]] = {
         multimodal,
         framing,
         chunks,
+        streamed_text,
         ending,
         tools,
+        streamed_calls,
         response,
         finish,
         refusals,

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from conformance import clients
-from conformance.check import Check, Violation, beside_control, check, listed, of
+from conformance.check import Check, Violation, check, listed, of
 from conformance.checks.framing import ASKED, streaming
 from conformance.checks.response import is_near, sums_up
 from conformance.document import MISSING, at, is_number, shown
@@ -16,10 +16,10 @@ from conformance.reading import (
     Unobservable,
     asked,
     body,
-    finish_reason,
+    charset,
+    lasting,
     stream,
     streamed_text,
-    text,
     undisturbed,
     whole,
 )
@@ -142,83 +142,16 @@ def same_id(exchange: Exchange) -> Iterator[Violation]:
             )
 
 
-@check("stream.text-accumulates", when=of(probes.GREETING), probes=(probes.GREETING,), groups=beside_control)
-def text_accumulates(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
-    """There is some text when a text was asked for, as there is without a stream."""
-    if streamed_text(exchange):
-        return
-    if not text(control):
-        raise Unobservable("the model wrote no text, streamed or not")
-    if finish_reason(exchange) in ("length", "content_filter", "tool_calls"):
-        raise Unobservable(f"the model was stopped before it said anything ({finish_reason(exchange)})")
-    yield Violation(expected=f"text, as without a stream: {shown(text(control))}", found="none in any delta.content")
-
-
-def _written(exchange: Exchange) -> list[tuple[str, Chunk]]:
+def text_pieces(exchange: Exchange) -> list[tuple[str, Chunk]]:
     """The pieces of text of an undisturbed stream that are not empty, with their chunks."""
     pairs = [(at(chunk.payload, "/choices/0/delta/content"), chunk) for chunk in undisturbed(exchange).chunks]
     return [(content, chunk) for content, chunk in pairs if isinstance(content, str) and content]
 
 
-@check("stream.deltas-not-repeats", when=of(probes.COUNTING), probes=(probes.COUNTING,))
-def deltas_not_repeats(exchange: Exchange) -> Iterator[Violation]:
-    """Each chunk adds to the text instead of repeating it."""
-    written = _written(exchange)
-    if len(written) < 4:
-        raise Unobservable(f"the answer came in {len(written)} chunks, too few to tell")
-    texts = [content for content, _ in written]
-    if all(later.startswith(earlier) and later != earlier for earlier, later in pairwise(texts)):
-        yield Violation(
-            expected="what is new since the chunk before",
-            found=f"all the text so far: {shown(texts[1])}",
-            where=written[1][1].where,
-        )
-
-
-@check("stream.text-intact", when=of(probes.MULTILINGUAL), probes=(probes.MULTILINGUAL,), groups=beside_control)
-def text_intact(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
-    """Characters of two, three and four bytes arrive whole in a stream, as they do in one JSON answer.
-
-    A model can write half a character by itself, so U+FFFD is the server's doing only in a text that is otherwise
-    the same, and not where the token limit cut it.
-    """
-    plain, found = text(control), streamed_text(exchange)
-    if finish_reason(exchange) == "length":
-        found = found.rstrip("\ufffd")
-    if "\ufffd" in found and "\ufffd" not in plain and not plain.isascii():
-        if _ascii_of(found) != _ascii_of(plain):
-            raise Unobservable("the model wrote something else in the stream, with U+FFFD in it")
-        yield Violation(expected=shown(plain), found=f"{shown(found)}, with U+FFFD in it")
-    elif found.isascii():
-        raise Unobservable("the model wrote nothing beyond ASCII")
-
-
-def _ascii_of(written: str) -> str:
-    return "".join(character for character in written if character.isascii())
-
-
-@check("stream.done-in-text", when=of(probes.END_MARKER), probes=(probes.END_MARKER,), groups=beside_control)
-def done_in_text(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
-    """A model that writes [DONE] does not end the stream.
-
-    A text that ends anywhere but at the marker ended because the model wished so.
-    """
-    plain, found = text(control), streamed_text(exchange)
-    if "[DONE]" in found:
-        return
-    before, marker, _ = plain.partition("[DONE]")
-    if not marker:
-        raise Unobservable("the model did not write [DONE]")
-    at_marker = plain.startswith(found.rstrip()) and len(found) >= len(before.rstrip())
-    if not found.strip() or not at_marker:
-        raise Unobservable("the model wrote something else in the stream")
-    yield Violation(expected=shown(plain), found=shown(found))
-
-
 @check("stream.not-in-one-burst", when=of(probes.COUNTING), probes=(probes.COUNTING,))
 def not_in_one_burst(exchange: Exchange) -> Iterator[Violation]:
     """The chunks of a longer answer arrive spread over its time."""
-    written = _written(exchange)
+    written = text_pieces(exchange)
     if len(written) < 8:
         raise Unobservable(f"the answer came in {len(written)} chunks, too few to tell")
     arrivals = [arrival(exchange, chunk.event.span[1]) for _, chunk in written]
@@ -241,12 +174,14 @@ LONGEST_GAP: Final = 600.0
 
 @check("stream.idle-gap", when=streaming, probes=ASKED)
 def idle_gap(exchange: Exchange) -> Iterator[Violation]:
-    """No silence in a stream is longer than the documented client waits."""
+    """No silence in a stream is longer than the documented client waits; what we did not wait for shows neither."""
     stream(exchange)
     times = [0.0, *(piece.at for piece in exchange.pieces), exchange.elapsed]
     longest = max(later - earlier for earlier, later in pairwise(times))
     if longest > LONGEST_GAP:
         yield Violation(expected=f"something at least every {LONGEST_GAP:.0f} s", found=f"silence for {longest:.0f} s")
+    elif not stream(exchange).done:
+        lasting(exchange)
 
 
 def arrival(exchange: Exchange, offset: int) -> float:
@@ -265,12 +200,20 @@ def arrival(exchange: Exchange, offset: int) -> float:
     return exchange.elapsed
 
 
-def _survives(requirement: str, read: Callable[[bytes], clients.ClientRun]) -> Check:
+def _python(exchange: Exchange) -> clients.ClientRun:
+    return clients.python_stream(body(exchange), charset=charset(exchange))
+
+
+def _typescript(exchange: Exchange) -> clients.ClientRun:
+    return clients.typescript_stream(body(exchange))
+
+
+def _survives(requirement: str, read: Callable[[Exchange], clients.ClientRun]) -> Check:
     """A documented client reads the stream to `[DONE]` and prints its text."""
 
     def find(exchange: Exchange) -> Iterator[Violation]:
         expected = streamed_text(exchange)
-        run = read(body(exchange))
+        run = read(exchange)
         if run.stopped is clients.Stop.CRASH:
             yield Violation(expected="no exception", found=f"{run.crash} on the line {shown(run.line)}")
         elif run.stopped is clients.Stop.END:
@@ -283,8 +226,8 @@ def _survives(requirement: str, read: Callable[[bytes], clients.ClientRun]) -> C
 
 
 CLIENTS: Final = (
-    _survives("stream.python-client-survives", clients.python_stream),
-    _survives("stream.typescript-client-survives", clients.typescript_stream),
+    _survives("stream.python-client-survives", _python),
+    _survives("stream.typescript-client-survives", _typescript),
 )
 
 CHECKS: Final = listed(globals())

@@ -16,6 +16,8 @@ GRACE: Final = 5.0
 """Seconds after `[DONE]` within which the body must end."""
 
 _FAILING: Final = of(failures.DIES_MID_STREAM)
+_BACKENDS: Final = ("BACKEND_ERROR", "BACKEND_TIMEOUT", "BACKEND_RATE_LIMITED", "MODEL_UNAVAILABLE")
+"""What may befall any stream: no code of a stream that `max_tokens` ended."""
 
 
 @check("stream.done", when=lambda exchange: streaming(exchange) and not _FAILING(exchange), probes=ASKED)
@@ -98,6 +100,8 @@ def closes(exchange: Exchange) -> Iterator[Violation]:
 def max_tokens(exchange: Exchange) -> Iterator[Violation]:
     """A stream cut short by `max_tokens` ends as any other, with `[DONE]`."""
     found = lasting(exchange)
+    if found.errors and at(found.errors[0].payload, "/code") in _BACKENDS:
+        raise Unobservable(f"the backend failed in mid-stream: {shown(found.errors[0].payload)}")
     if found.errors:
         yield Violation(
             expected="a plain end",
@@ -138,7 +142,7 @@ def _each_error(requirement: str, find: Callable[[Exchange, Chunk], Iterator[Vio
 
 def _line_form(_exchange: Exchange, error: Chunk) -> Iterator[Violation]:
     named = [line for line in error.frame.lines if line.field == b"event"]
-    first = error.frame.lines[0]
+    first = next(line for line in error.frame.lines if not line.is_comment)
     if first.content != b"event: error":
         bad = named[0] if named and named[0].content != b"event: error" else first
         found = bad.content.decode("utf-8", "backslashreplace")

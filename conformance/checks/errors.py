@@ -99,14 +99,17 @@ def enveloped(requirement: str, *probes: Probe) -> Check:
 
 
 def not_streamed(requirement: str, *probes: Probe) -> Check:
-    """What is wrong before the first byte is an HTTP error in JSON, not an event stream."""
+    """What is wrong before the first byte is refused over HTTP and in JSON, not by an event stream or a failure."""
 
     def find(exchange: Exchange) -> Iterator[Violation]:
         status = head(exchange).status
         if looks_streamed(exchange):
             yield Violation(expected="an HTTP error in JSON", found=f"HTTP {status} with an event stream")
-        elif status < 400:
-            yield Violation(expected="an HTTP error in JSON", found=answer(exchange), where="status")
+        elif not 400 <= status < 500:
+            yield Violation(expected="an HTTP error in JSON (4xx)", found=answer(exchange), where="status")
+        elif error_document(exchange) is MISSING:
+            body = f"{media_type(exchange)} body" if media_type(exchange) else "body of no media type"
+            yield Violation(expected="an HTTP error in JSON", found=f"HTTP {status} with a {body} that is not JSON")
 
     return beside(requirement, *probes, find=find)
 

@@ -1,9 +1,9 @@
 """Why the model stopped: page section "finish_reason values"."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from conformance.check import Violation, beside_control, check, listed, of
+from conformance.check import Group, Violation, beside_control, check, listed, of
 from conformance.checks.framing import ASKED as STREAMS
 from conformance.checks.framing import streaming
 from conformance.checks.request import busy
@@ -14,6 +14,7 @@ from conformance.probes import failures, parameters, plain, tools
 from conformance.probes import stream as streams
 from conformance.reading import (
     ROOTS,
+    Inconclusive,
     Unobservable,
     answer,
     asked,
@@ -94,9 +95,41 @@ def stop(exchange: Exchange) -> Iterator[Violation]:
         )
 
 
-@check("finish.length", when=of(plain.CUT_SHORT), probes=(plain.CUT_SHORT,), groups=beside_control)
-def length(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
-    """An answer cut off by `max_tokens` has the reason length; the control shows that it would have gone on."""
+def _at_the_cap(exchange: Exchange) -> bool:
+    """Whether a count stands where the model's own limit is reached, and is not at its end."""
+    try:
+        return (
+            written(exchange) == limit(exchange) - 1
+            and finish_reason(exchange) in REASONS
+            and "2000" not in text(exchange)
+        )
+    except (Unobservable, Inconclusive):
+        return False
+
+
+def _cut_off(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterable[Group]:
+    """The short answer beside its control, and the long count by itself, where that shows anything."""
+    yield from beside_control([exchange for exchange in chosen if exchange.probe == plain.CUT_SHORT.name], everything)
+    for exchange in chosen:
+        if exchange.probe == parameters.LONG_OVER_CAP.name and _at_the_cap(exchange):
+            yield (exchange,)
+
+
+@check(
+    "finish.length",
+    when=of(plain.CUT_SHORT, parameters.LONG_OVER_CAP),
+    probes=(plain.CUT_SHORT,),
+    groups=_cut_off,
+)
+def length(exchange: Exchange, *controls: Exchange) -> Iterator[Violation]:
+    """An answer cut off by `max_tokens` has the reason length; the control shows that it would have gone on.
+
+    So does a count that is not at its end where the model's own limit is reached.
+    """
+    if not controls:
+        yield from _length_at_the_cap(exchange)
+        return
+    (control,) = controls
     most = limit(exchange)
     if written(control) <= most:
         raise Unobservable(f"with more room the model wrote {written(control)} tokens: nothing was cut off")
@@ -107,6 +140,15 @@ def length(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
     if not text(control).startswith(text(exchange)):
         raise Unobservable("with more room the model wrote something else: nothing shows a cut")
     yield Violation(expected='"length"', found=shown(finish_reason(exchange)), where=_where(exchange))
+
+
+def _length_at_the_cap(exchange: Exchange) -> Iterator[Violation]:
+    if finish_reason(exchange) == "stop":
+        yield Violation(
+            expected=f'"length": the model\'s limit of {written(exchange)} tokens ended the count',
+            found='"stop"',
+            where=_where(exchange),
+        )
 
 
 @check("finish.length-only-at-the-limit", when=_answered, probes=ASKED)

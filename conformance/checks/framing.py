@@ -18,10 +18,13 @@ from conformance.reading import (
     data_lines,
     head,
     legal,
+    looks_streamed,
     media_type,
     run_together,
     stream,
     streamed,
+    streamed_text,
+    text,
     undisturbed,
     where,
 )
@@ -173,10 +176,13 @@ def payload_is_json(exchange: Exchange) -> Iterator[Violation]:
             yield Violation(expected="one JSON text", found=f"{shown(event.data)}: {reason}", where=where(event.span))
 
 
-@check("stream.lines-in-text", when=of(probes.END_MARKER), probes=(probes.END_MARKER,))
-def lines_in_text(exchange: Exchange) -> Iterator[Violation]:
-    """Line breaks in the text are escaped in the chunk's JSON and break no event."""
-    found = stream(exchange)
+@check("stream.lines-in-text", when=of(probes.END_MARKER), probes=(probes.END_MARKER,), groups=beside_control)
+def lines_in_text(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+    """Line breaks in the text are escaped in the chunk's JSON, once, and break no event.
+
+    A model may write none by itself, so it is the server that lost them only where the words run into one another.
+    """
+    stream(exchange)
     raw = body(exchange).decode("utf-8", "replace")
     broken = False
     for start in (match.end() for match in re.finditer(r"^data: (?=\{)", raw, re.MULTILINE)):
@@ -189,24 +195,31 @@ def lines_in_text(exchange: Exchange) -> Iterator[Violation]:
             yield Violation(
                 expected="a line break written as \\n", found=shown(raw[start:end]), where=_span_of(raw, start, end)
             )
-    if broken:
+    if broken or "\n" in (said := streamed_text(exchange)):
         return
-    texts = [at(chunk.payload, "/choices/0/delta/content") for chunk in found.chunks]
-    if not any(isinstance(text, str) and "\n" in text for text in texts):
-        undisturbed(exchange)
+    plain = text(control).strip()
+    if "\n" not in plain or said.strip() not in (plain.replace("\n", ""), plain.replace("\n", "\\n")):
         raise Unobservable("the model wrote no line break")
+    yield Violation(expected=shown(plain), found=shown(said))
 
 
 def _span_of(text: str, start: int, end: int) -> str:
     return where((len(text[:start].encode("utf-8")), len(text[:end].encode("utf-8"))))
 
 
-@check("stream.tool-framing", when=of(probes.TOOL_CALL), probes=(probes.TOOL_CALL,))
-def tool_framing(exchange: Exchange) -> Iterator[Violation]:
-    """A stream of a tool call keeps the framing."""
+@check("stream.tool-framing", when=of(probes.TOOL_CALL), probes=(probes.TOOL_CALL,), groups=beside_control)
+def tool_framing(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+    """A stream of a tool call keeps the framing; where tools alone make it a JSON answer, it has none."""
+    if served(exchange) and not looks_streamed(exchange) and looks_streamed(control):
+        yield Violation(
+            expected="an event stream, as without tools", found=f"a body of {media_type(exchange) or 'no media type'}"
+        )
+        return
     found = undisturbed(exchange)
     for event in found.events:
-        if event.type == "message" and event.data.strip() != "[DONE]":
+        if event in found.done:
+            break  # what follows it is a requirement of its own
+        if event.type == "message":
             try:
                 delta = at(parse(event.data), "/choices/0/delta")
             except NotJson:

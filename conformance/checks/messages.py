@@ -31,7 +31,6 @@ ACCEPTED: Final = (
     accepted("messages.history-accepted", probes.HISTORY),
     accepted("messages.assistant-accepted", probes.RECALL),
     accepted("messages.tool-accepted", tools.BY_HAND),
-    accepted("messages.parts-accepted", probes.TEXT_PART),
 )
 
 REFUSED: Final = (
@@ -109,7 +108,7 @@ def _beside_question_alone(chosen: Sequence[Exchange], everything: Sequence[Exch
             yield exchange, alone[-1]
 
 
-def _told(requirement: str, probe: Probe, word: str, what: str, *needed: Probe, groups: Grouping) -> Check:
+def _told(requirement: str, chosen: Sequence[Probe], word: str, what: str, *needed: Probe, groups: Grouping) -> Check:
     """A word in the request shows in the answer; where it does not, the prompt's length says whether it was read."""
 
     def find(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
@@ -124,14 +123,20 @@ def _told(requirement: str, probe: Probe, word: str, what: str, *needed: Probe, 
             found=f"{shown(said)}; {longer} prompt tokens with it, {shorter} without",
         )
 
-    return check(requirement, when=of(probe), probes=(probe, *needed), groups=groups)(find)
+    return check(requirement, when=of(*chosen), probes=(*chosen, *needed), groups=groups)(find)
 
 
 OBEYED: Final = (
-    _told("messages.system-obeyed", probes.SYSTEM, probes.SYSTEM_WORD, "the system message", groups=beside_control),
+    _told(
+        "messages.system-obeyed",
+        (probes.SYSTEM, probes.SYSTEM_LATER),
+        probes.SYSTEM_WORD,
+        "the system message",
+        groups=beside_control,
+    ),
     _told(
         "messages.history-used",
-        probes.RECALL,
+        (probes.RECALL,),
         probes.UNLIKELY,
         "the turns before",
         probes.STATELESS,
@@ -157,13 +162,27 @@ def history_counted(exchange: Exchange, control: Exchange) -> Iterator[Violation
         )
 
 
+@check("messages.parts-accepted", when=of(probes.TEXT_PART), probes=(probes.TEXT_PART,), groups=beside_control)
+def parts_accepted(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+    """A content of two text parts is served, and read: one is repeated, or the prompt is as long as the string's."""
+    if not (served(exchange) and served(control)):
+        yield from accepted("messages.parts-accepted", probes.TEXT_PART).find(exchange, control)
+    elif "hello" not in (said := text(exchange)).lower():
+        as_part, as_string = prompt_tokens(exchange), prompt_tokens(control)
+        if as_part < as_string:
+            yield Violation(
+                expected=f"the part's text in the answer, or as many prompt tokens as for {control.id}: {as_string}",
+                found=f"{shown(said)}; {as_part} prompt tokens",
+            )
+
+
 @check("messages.stateless", when=of(probes.STATELESS), probes=(probes.STATELESS,), groups=in_sequence)
 def stateless(told: Exchange, asked: Exchange) -> Iterator[Violation]:
     """What one request said is not known to the next."""
     if not served(told):
         raise Unobservable(f"the first request was refused: {answer(told)}")
-    word = probes.UNLIKELY[::-1]
-    if word.lower() in (said := text(asked)).lower():
+    said = text(asked)
+    if any(word.lower() in said.lower() for word in (probes.UNLIKELY, probes.UNLIKELY[::-1], probes.SYSTEM_WORD)):
         yield Violation(expected="no word of another conversation", found=shown(said), on=asked.id)
     elif not said:
         raise Unobservable("the model said nothing, which gives nothing away")

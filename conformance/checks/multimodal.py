@@ -53,7 +53,7 @@ _AS_BASE64: Final = frozenset(probe.name for probe in (probes.IMAGE_NESTED, prob
 
 @check("multimodal.image-forms-agree", when=of(*probes.IMAGES), probes=probes.IMAGES, groups=side_by_side)
 def image_forms_agree(*exchanges: Exchange) -> Iterator[Violation]:
-    """The same image sent in either form brings the same colour."""
+    """The same image sent in either form brings the same colour; both colours are told, and neither form is blamed."""
     named: list[tuple[str, Exchange]] = []
     for exchange in exchanges:
         try:
@@ -62,9 +62,14 @@ def image_forms_agree(*exchanges: Exchange) -> Iterator[Violation]:
         except (Unobservable, Inconclusive):
             continue
     for colour, exchange in named:
-        first, kept = named[0]
-        if colour != first:
-            yield Violation(expected=f"{first}, as in {kept.id}", found=colour, on=exchange.id)
+        other = next((each for each in named if each[0] != colour), None)
+        # Of colours that differ one is not the image's own: there the evidence is to be looked at first.
+        if other and colour != probes.COLOUR:
+            yield Violation(
+                expected="one colour for the same image",
+                found=f"{colour} in {exchange.id}, {other[0]} in {other[1].id}",
+                on=exchange.id,
+            )
     if len({exchange.probe in _AS_BASE64 for _, exchange in named}) != 2:
         raise Unobservable("the model did not name a colour for both forms")
 

@@ -1,9 +1,9 @@
 """The page's section "Request parameters": what is accepted, and what it brings about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from conformance.check import Violation, beside_control, check, listed, of
+from conformance.check import Group, Violation, beside_control, check, listed, of
 from conformance.checks.errors import beside, mistaken, never_5xx
 from conformance.checks.finish import limit, written
 from conformance.checks.request import accepted, busy, served
@@ -26,8 +26,27 @@ from conformance.reading import (
 WORDS_PER_TOKEN: Final = 4
 """More words than any tokenizer puts into one token, so that a text too long is too long for all of them."""
 
+
+def _beside_one_without(_chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:
+    """The request with few tokens beside the one with more, or beside one without `max_tokens` where all are refused.
+
+    Nearly every request has the member, so that a target that will not have it refuses the controls as well.
+    """
+    found = {exchange.probe: exchange for exchange in everything}
+    few, more, usual, without = (
+        found.get(probe.name) for probe in (plain.CUT_SHORT, plain.LIMITED, plain.GREETING, plain.MINIMAL)
+    )
+    control = without if without and _refused(more) and _refused(usual) else more
+    if few and control:
+        yield few, control
+
+
+def _refused(exchange: Exchange | None) -> bool:
+    return bool(exchange and exchange.response and exchange.response.status >= 400 and not busy(exchange))
+
+
 ACCEPTED: Final = (
-    accepted("parameters.max-tokens-accepted", plain.CUT_SHORT),
+    accepted("parameters.max-tokens-accepted", plain.CUT_SHORT, plain.MINIMAL, groups=_beside_one_without),
     accepted("parameters.temperature-zero", probes.TEMPERATURE_ZERO),
     accepted("parameters.temperature-two", probes.TEMPERATURE_TWO),
     accepted("parameters.temperature-integer", probes.TEMPERATURE_INTEGER),

@@ -1,7 +1,8 @@
 """What error answers hold: page section "SSE event types" for `{code, message}`, else the vendor's page on errors."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from conformance.check import Check, Violation, check, listed, of
@@ -18,6 +19,7 @@ from conformance.reading import (
     answer,
     body,
     completion,
+    document,
     error_code,
     error_document,
     head,
@@ -29,6 +31,7 @@ from conformance.reading import (
     unstreamed,
     whole,
 )
+from conformance.reading import stream as events
 
 TRACES: Final = re.compile(
     rb"Traceback \(most recent call last\)"
@@ -36,8 +39,11 @@ TRACES: Final = re.compile(
     rb"|(?:\b|\\[nt])at [\w.$<>]{1,100}\([\w.]{1,60}\.(?:java|kt|scala|js|ts):\d"
     rb"|(?:\b|\\[nt])at (?:async )?[\w.<>]{0,80} ?\(?(?:file://)?/[\w/.@-]{1,200}\.[mc]?[jt]s:\d"
     rb"|goroutine \d+ \[|panic: |/(?:usr|home|opt|app|srv|root)/[\w./-]{1,200}\.(?:py|go|rs|rb|js|ts)\b"
+    rb"|(?:\b|\\[nt])at [\w.`<>]{1,200}\([^()\"\n]{0,200}\) in [^\"\n]{1,200}:line \d"
+    rb"|/[\w./\\-]{1,200}\.php(?:\(\d|:\d| on line \d)"
+    rb"|panicked at (?:'[^'\n]{0,200}', )?[\w./\\-]{1,200}\.rs:\d"
 )
-"""What a stack trace of Python, Java, JavaScript or Go looks like, in JSON too, and paths of source files."""
+"""What a trace of Python, Java, JavaScript, Go, .NET, PHP or Rust looks like, in JSON too, and paths of source."""
 STARS: Final = 12
 """No key is shorter; the transport leaves an asterisk of each of its characters."""
 MASK: Final = re.compile(rb"(?:(?<![\w*-])|(?<=\\[nrt]))\*{%d,}(?![\w*-])" % STARS)
@@ -140,13 +146,18 @@ def _names_the_field(exchange: Exchange) -> Iterator[Violation]:
     "errors.no-trace", when=lambda exchange: exchange.response is not None, probes=(*_SAMPLES, probes.MALFORMED_JSON)
 )
 def no_trace(exchange: Exchange) -> Iterator[Violation]:
-    """No error answer shows a stack trace, a file's path or a line of source."""
-    refused(exchange)
-    if found := TRACES.search(body(exchange)):
-        shown_ = found.group()[:100].decode("utf-8", "backslashreplace")
-        yield Violation(
-            expected="words for a client", found=shown(shown_), where=f"bytes {found.start()}-{found.end()}"
-        )
+    """No error, told by a status or by an event, shows a stack trace, a file's path or a line of source."""
+    spans = [(0, len(body(exchange)))]
+    if head(exchange).status < 400:
+        spans = [error.event.span for error in events(exchange).errors]
+    for span in spans:
+        if found := TRACES.search(body(exchange), *span):
+            shown_ = found.group()[:100].decode("utf-8", "backslashreplace")
+            yield Violation(
+                expected="words for a client", found=shown(shown_), where=f"bytes {found.start()}-{found.end()}"
+            )
+    if not spans:
+        raise Unobservable("no error was told")
 
 
 def _starry(exchange: Exchange) -> bool:
@@ -157,16 +168,23 @@ def _starry(exchange: Exchange) -> bool:
         return False
 
 
-@check("errors.no-key", when=lambda _: True, probes=(plain.GREETING, *_SAMPLES, plain.BARE_KEY))
+def _key(exchange: Exchange) -> re.Pattern[bytes]:
+    """What the key that was sent looks like in the evidence: asterisks, but for one that nobody issued."""
+    said = next((value for name, value in exchange.request.headers if name.lower() == "authorization"), "")
+    key = said.rpartition(" ")[2]
+    return re.compile(re.escape(key.encode("utf-8"))) if len(key) >= STARS else MASK
+
+
+@check("errors.no-key", when=lambda _: True, probes=(plain.GREETING, *_SAMPLES, plain.BARE_KEY, plain.WRONG_KEY))
 def no_key(exchange: Exchange) -> Iterator[Violation]:
-    """No answer shows the key that was sent; the evidence holds asterisks in its place."""
-    response = head(exchange)
+    """No answer shows the key that was sent, be it one that nobody issued: that may be a slip of a good one."""
+    response, key = head(exchange), _key(exchange)
     for name, value in response.headers:
-        if MASK.search(value.encode("utf-8")):
+        if key.search(value.encode("utf-8")):
             yield Violation(expected="no key", found=f"the key in {name}", where=f"header {name.lower()}")
     # Of a compressed body with the key in it the transport leaves nothing but asterisks.
     data = body(exchange) if exchange.body.strip(b"*") else exchange.body
-    if (found := MASK.search(data)) and not MASK.search(exchange.request.body) and not _starry(exchange):
+    if (found := key.search(data)) and not key.search(exchange.request.body) and not _starry(exchange):
         yield Violation(expected="no key", found="the key", where=f"bytes {found.start()}-{found.end()}")
 
 
@@ -205,6 +223,9 @@ def _failure(requirement: str, probe: Probe, status: int, code: str) -> Check:
     """A failure brought about by a trigger has its documented status and code."""
 
     def find(exchange: Exchange) -> Iterator[Violation]:
+        if _hushed(exchange):
+            yield Violation(expected=f"HTTP {status}", found=f"{answer(exchange)} with an error in it", where="status")
+            return
         if head(exchange).status < 400:
             raise Unobservable(f"the trigger brought no failure: {answer(exchange)}")
         if _clouded(exchange, status, code):
@@ -225,6 +246,15 @@ FAILURES: Final = (
     _failure("errors.model-unavailable-code", failures.MODEL_UNAVAILABLE, 503, "MODEL_UNAVAILABLE"),
     _failure("errors.model-access-denied-code", failures.MODEL_ACCESS_DENIED, 403, "MODEL_ACCESS_DENIED"),
 )
+
+
+def _hushed(exchange: Exchange) -> bool:
+    """Whether an answer says success with its status and, in the place of a completion, an error with its body."""
+    try:
+        found = document(exchange)
+    except Unobservable:
+        return False
+    return isinstance(at(found, "/error"), Mapping | str) and at(found, "/data/choices") is MISSING
 
 
 def _clouded(exchange: Exchange, status: int, code: str) -> bool:
@@ -257,11 +287,31 @@ def rate_limited_retry_after(exchange: Exchange) -> Iterator[Violation]:
 @check("errors.rate-limited-retry-after-agree", when=of(failures.RATE_LIMITED), probes=(failures.RATE_LIMITED,))
 def rate_limited_retry_after_agree(exchange: Exchange) -> Iterator[Violation]:
     """`retry_after` and Retry-After agree within a second."""
-    wait, said = _wait(exchange, "RATE_LIMITED"), head(exchange).header("retry-after")
-    if not is_number(wait) or said is None or not (said.isascii() and said.isdigit() and len(said) < 10):
-        raise Unobservable("there are not both a retry_after and a Retry-After in seconds")
-    if abs(wait - int(said)) > 1:
+    wait, said = _wait(exchange, "RATE_LIMITED"), head(exchange).header("retry-after") or ""
+    told, slack = _told_in_seconds(said), 1.0
+    if told is None:
+        told, slack = _told_by_date(said, head(exchange).header("date") or ""), 1.0 + _ROUNDED
+    if not is_number(wait) or told is None:
+        raise Unobservable("there are not both a retry_after and a Retry-After that can be compared with it")
+    if abs(wait - told) > slack:
         yield Violation(expected=f"about {shown(wait)}, as in the body", found=said, where="header retry-after")
+
+
+_ROUNDED: Final = 2.0
+"""Seconds by which the distance of two dates may be off: each is told in whole seconds, one perhaps from a cache."""
+
+
+def _told_in_seconds(said: str) -> float | None:
+    return float(said) if said.isascii() and said.isdigit() and len(said) < 10 else None
+
+
+def _told_by_date(said: str, now: str) -> float | None:
+    """The seconds from an answer's Date to its Retry-After (RFC 9110, 10.2.3); None where either is no date."""
+    try:
+        until, begun = parsedate_to_datetime(said), parsedate_to_datetime(now)
+    except (ValueError, OverflowError):
+        return None
+    return (until - begun).total_seconds() if until.tzinfo and begun.tzinfo else None
 
 
 @check(

@@ -16,6 +16,7 @@ from conformance.reading import (
     body,
     completion,
     document,
+    finish_reason,
     legal,
     looks_streamed,
     media_type,
@@ -26,6 +27,8 @@ from conformance.reading import (
 )
 
 ASKED: Final = (plain.GREETING, plain.DOCUMENTED)
+WORDED: Final = (*ASKED, plain.RAW_UTF8, plain.ESCAPED)
+"""Questions that have an answer of some words, whose characters are not all ASCII."""
 
 
 def _answered(exchange: Exchange) -> bool:
@@ -200,7 +203,7 @@ def content_is_text(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected="a string", found=shown(found), where=_place(exchange, "/choices/0/message/content"))
 
 
-@check("response.content-not-empty", when=of(*ASKED), probes=ASKED)
+@check("response.content-not-empty", when=of(*WORDED), probes=ASKED)
 def content_not_empty(exchange: Exchange) -> Iterator[Violation]:
     """What the model wrote is in the answer; that a model wrote nothing is its mood, and its end may be a token."""
     found = message(exchange).get("content")
@@ -208,6 +211,9 @@ def content_not_empty(exchange: Exchange) -> Iterator[Violation]:
         raise Unobservable(f"content is {shown(found)}")
     if found:
         return
+    reason = finish_reason(exchange)
+    if reason in ("length", "content_filter"):
+        raise Unobservable(f"the tokens may have gone elsewhere than into text (finish_reason {shown(reason)})")
     _, written, _ = counts(at(completion(exchange), "/usage"))
     if written <= MUTE or set(message(exchange)) - {"role", "content"}:
         raise Unobservable(f"the model wrote nothing, or not in content ({written} tokens)")
@@ -320,7 +326,7 @@ def latency_plausible(exchange: Exchange) -> Iterator[Violation]:
         )
 
 
-@check("response.documented-clients-read-it", when=of(plain.GREETING), probes=(plain.GREETING,))
+@check("response.documented-clients-read-it", when=of(*WORDED), probes=(plain.GREETING,))
 def documented_clients_read_it(exchange: Exchange) -> Iterator[Violation]:
     """The page's own snippets print the answer's text."""
     if message(exchange).get("tool_calls"):

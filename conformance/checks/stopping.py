@@ -1,20 +1,31 @@
 """What stop sequences bring about: page section "Request parameters"."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from conformance.check import Check, Violation, check, in_sequence, listed, of
+from conformance.checks.finish import REASONS
 from conformance.checks.request import served
 from conformance.document import shown
 from conformance.exchange import Exchange
 from conformance.probes import stopping as probes
-from conformance.reading import Unobservable, asked, finish_reason, text
+from conformance.reading import Unobservable, asked, finish_reason, streamed, text
 
 
-def stop_of(exchange: Exchange) -> str:
-    """The one stop sequence of a request that stands in the unstopped text: the string, or the array's last."""
+def stop_of(exchange: Exchange, unstopped: str) -> str:
+    """The stop sequence that must end the answer: the string, or the array's member that the text comes to first.
+
+    Raises:
+        Unobservable: the text comes to none, or the members are alike, so that nothing shows which was obeyed.
+    """
     found = asked(exchange, "/stop")
-    return found if isinstance(found, str) else str(found[-1])
+    stops = [found] if isinstance(found, str) else found
+    if len(set(stops)) < len(stops):
+        raise Unobservable(f"the stop sequences are alike: {shown(found)}")
+    if not (met := [stop for stop in stops if stop in unstopped]):
+        raise Unobservable(f"{shown(found)} is not in the text that nothing stopped: {shown(unstopped)}")
+    return str(min(met, key=unstopped.find))
 
 
 def _stopped(requirement: str, find: Callable[[str, str, Exchange], Iterator[Violation]], *steps: int) -> Check:
@@ -31,11 +42,8 @@ def _stopped(requirement: str, find: Callable[[str, str, Exchange], Iterator[Vio
             if step >= len(exchanges) or not served(exchanges[step]):
                 reasons.append(f"request {step + 1} was not served")
                 continue
-            stop = stop_of(exchanges[step])
-            if stop not in unstopped:
-                reasons.append(f"{shown(stop)} is not in the text that nothing stopped: {shown(unstopped)}")
-                continue
             try:
+                stop = stop_of(exchanges[step], unstopped)
                 yield from find(unstopped.partition(stop)[0], stop, exchanges[step])
                 shown_any = True
             except Unobservable as reason:
@@ -53,6 +61,21 @@ def _ends(before: str, stop: str, exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected=f"nothing after {shown(stop)}", found=shown(said), on=exchange.id)
     elif (kept if found else said).rstrip() != before.rstrip():
         raise Unobservable(f"the model said something else this time: {shown(said)}")
+
+
+def _each_ends(before: str, stop: str, exchange: Exchange) -> Iterator[Violation]:
+    """As of one sequence; and none ends the answer where it does not stand."""
+    said = text(exchange).rstrip()
+    for other in asked(exchange, "/stop"):
+        found = None if other in before else re.search(re.escape(other).replace(r"\.", "."), before)
+        if found and before[: found.start()].rstrip() == said:
+            yield Violation(
+                expected=f"the text before {shown(stop)}: {shown(before)}",
+                found=f"{shown(said)}, as if {shown(other)} were a pattern",
+                on=exchange.id,
+            )
+            return
+    yield from _ends(before, stop, exchange)
 
 
 def _excludes(before: str, stop: str, exchange: Exchange) -> Iterator[Violation]:
@@ -78,20 +101,19 @@ def _says_stop(before: str, stop: str, exchange: Exchange) -> Iterator[Violation
     said = text(exchange)
     if said.removesuffix(stop).rstrip() != before.rstrip():
         raise Unobservable(f"nothing shows that {shown(stop)} ended the answer")
-    if finish_reason(exchange) != "stop":
-        yield Violation(
-            expected='"stop"',
-            found=shown(finish_reason(exchange)),
-            where="/data/choices/0/finish_reason",
-            on=exchange.id,
-        )
+    found = finish_reason(exchange)
+    if streamed(exchange) and found not in REASONS:
+        raise Unobservable(f"the stream gives no known reason: {shown(found)}")
+    if found != "stop":
+        where = "whole" if streamed(exchange) else "/data/choices/0/finish_reason"
+        yield Violation(expected='"stop"', found=shown(found), where=where, on=exchange.id)
 
 
 STOPPED: Final = (
     _stopped("parameters.stop-string-stops", _ends, probes.STRING),
-    _stopped("parameters.stop-array-stops", _ends, probes.ARRAY),
+    _stopped("parameters.stop-array-stops", _each_ends, probes.ARRAY),
     _stopped("parameters.stop-excluded", _excludes, probes.STRING, probes.ARRAY),
-    _stopped("parameters.stop-reason", _says_stop, probes.STRING, probes.ARRAY),
+    _stopped("parameters.stop-reason", _says_stop, probes.STRING, probes.ARRAY, *probes.STREAMED),
     _stopped("parameters.stop-in-stream", _leaks_nothing, *probes.STREAMED),
 )
 

@@ -1,7 +1,6 @@
 """The page's section "Tool calls", and what `tool_choice` brings about."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from conformance.check import Check, Violation, check, in_sequence, listed, of
@@ -9,9 +8,9 @@ from conformance.checks.errors import beside, mistaken, never_5xx
 from conformance.checks.finish import has_calls
 from conformance.checks.messages import in_sequence_with, prompt_tokens
 from conformance.checks.request import accepted, busy, served
-from conformance.document import MISSING, NotJson, at, is_integer, parse, shown
+from conformance.document import MISSING, NotJson, at, parse, shown
 from conformance.exchange import Exchange
-from conformance.probes import parameters, stream
+from conformance.probes import parameters
 from conformance.probes import tools as probes
 from conformance.reading import (
     ROOTS,
@@ -21,9 +20,7 @@ from conformance.reading import (
     finish_reason,
     legal,
     message,
-    streamed,
     text,
-    undisturbed,
     unstreamed,
 )
 
@@ -60,8 +57,12 @@ def declared(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def _must_call(exchange: Exchange) -> None:
-    """Say why an answer without calls shows nothing, where the limit may have cut the call off."""
+def must_call(exchange: Exchange) -> None:
+    """Nothing, where an answer without calls shows that none was made.
+
+    Raises:
+        Unobservable: the limit may have cut the call off.
+    """
     if finish_reason(exchange) == "length":
         raise Unobservable("the limit cut the answer off before a call was whole")
 
@@ -74,7 +75,7 @@ def _must_call(exchange: Exchange) -> None:
 def required_calls(exchange: Exchange) -> Iterator[Violation]:
     """`tool_choice` required brings a tool call; to ignore it is a failure, not a mood."""
     if not has_calls(exchange):
-        _must_call(exchange)
+        must_call(exchange)
         yield Violation(expected="a tool call", found=f"none; content {shown(message(exchange).get('content'))}")
 
 
@@ -83,7 +84,7 @@ def named_calls(exchange: Exchange) -> Iterator[Violation]:
     """`tool_choice` naming a function brings a call of that function, and of no other."""
     wanted = asked(exchange, "/tool_choice/function/name")
     if not has_calls(exchange):
-        _must_call(exchange)
+        must_call(exchange)
         yield Violation(expected=f"a call of {shown(wanted)}", found="none")
         return
     for place, call in calls(exchange):
@@ -269,130 +270,6 @@ def result_used(first: Exchange, second: Exchange, alone: Exchange) -> Iterator[
         found=f"{shown(said)}; {after} prompt tokens",
         on=second.id,
     )
-
-
-# Streamed calls.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamedCall:
-    """A tool call put together from a stream's deltas."""
-
-    index: Any
-    ids: tuple[str, ...]
-    """Every non-empty id that its deltas carry."""
-    name: str
-    """Its names, joined."""
-    arguments: str
-    """Its arguments, joined."""
-
-
-def _deltas(exchange: Exchange) -> list[tuple[Any, str]]:
-    """Every delta of a tool call in a whole stream, with its chunk's place.
-
-    Raises:
-        Unobservable: there is none.
-    """
-    found = [
-        (delta, chunk.where)
-        for chunk in undisturbed(exchange).chunks
-        if isinstance(listed_ := at(chunk.payload, "/choices/0/delta/tool_calls"), list)
-        for delta in listed_
-    ]
-    if not found:
-        raise Unobservable("the stream has no tool call")
-    return found
-
-
-def streamed_calls(exchange: Exchange) -> list[StreamedCall]:
-    """The tool calls of a stream, put together by `index` (or by order where that is missing).
-
-    Raises:
-        Unobservable: there is none.
-    """
-    parts: dict[Any, list[Any]] = {}
-    for delta, _ in _deltas(exchange):
-        index = at(delta, "/index")
-        parts.setdefault(index if is_integer(index) else 0, []).append(delta)
-
-    def joined(deltas: list[Any], pointer: str) -> str:
-        return "".join(value for delta in deltas if isinstance(value := at(delta, pointer), str))
-
-    return [
-        StreamedCall(
-            index=index,
-            ids=tuple(value for delta in deltas if isinstance(value := at(delta, "/id"), str) and value),
-            name=joined(deltas, "/function/name"),
-            arguments=joined(deltas, "/function/arguments"),
-        )
-        for index, deltas in parts.items()
-    ]
-
-
-def _streaming_tools(exchange: Exchange) -> bool:
-    return streamed(exchange) and legal(exchange) and bool(declared(exchange))
-
-
-@check("tools.stream-calls-when-required", when=of(stream.TOOL_CALL), probes=(stream.TOOL_CALL,))
-def stream_calls_when_required(exchange: Exchange) -> Iterator[Violation]:
-    """`tool_choice` required brings a tool call in a stream too."""
-    chunks = undisturbed(exchange).chunks
-    if any(at(chunk.payload, "/choices/0/delta/tool_calls") not in (MISSING, None, []) for chunk in chunks):
-        return
-    _must_call(exchange)
-    yield Violation(expected="a tool call in the deltas", found=f"none; text {shown(text(exchange))}")
-
-
-@check("tools.stream-index", when=_streaming_tools, probes=(stream.TOOL_CALL,))
-def stream_index(exchange: Exchange) -> Iterator[Violation]:
-    """A streamed tool call's deltas carry an integer `index`."""
-    for delta, place in _deltas(exchange):
-        found = at(delta, "/index")
-        if not is_integer(found) or found < 0:
-            yield Violation(expected="an integer index", found=shown(found), where=place)
-
-
-@check("tools.stream-one-call-one-id", when=_streaming_tools, probes=(stream.TOOL_CALL,))
-def stream_one_call_one_id(exchange: Exchange) -> Iterator[Violation]:
-    """A streamed call has one id: distinct ids mean distinct indexes, and no later delta changes it."""
-    for call in streamed_calls(exchange):
-        distinct = sorted(set(call.ids))
-        if len(distinct) != 1:
-            yield Violation(expected=f"one id for the call at index {call.index}", found=shown(distinct))
-
-
-@check("tools.stream-name-declared", when=_streaming_tools, probes=(stream.TOOL_CALL,))
-def stream_name_declared(exchange: Exchange) -> Iterator[Violation]:
-    """The name of a streamed call, joined, is one of those declared."""
-    for call in streamed_calls(exchange):
-        if call.name not in declared(exchange):
-            yield Violation(expected=" or ".join(declared(exchange)), found=shown(call.name))
-
-
-@check("tools.stream-arguments", when=_streaming_tools, probes=(stream.TOOL_CALL,))
-def stream_arguments(exchange: Exchange) -> Iterator[Violation]:
-    """The arguments of a streamed call, joined, are a JSON object."""
-    found = streamed_calls(exchange)
-    if finish_reason(exchange) == "length":
-        raise Unobservable("the limit cut the call off")
-    for call in found:
-        try:
-            right = isinstance(parse(call.arguments), Mapping)
-        except NotJson:
-            right = False
-        if not right:
-            yield Violation(expected="a JSON object", found=shown(call.arguments))
-
-
-@check("tools.stream-reason", when=_streaming_tools, probes=(stream.TOOL_CALL,))
-def stream_reason(exchange: Exchange) -> Iterator[Violation]:
-    """A stream with tool calls gives the reason tool_calls."""
-    _deltas(exchange)
-    found = finish_reason(exchange)
-    if found in (MISSING, "length"):
-        raise Unobservable(f"the stream's reason is {shown(found)}")
-    if found != "tool_calls":
-        yield Violation(expected='"tool_calls"', found=shown(found))
 
 
 CHECKS: Final = listed(globals())

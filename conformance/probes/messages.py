@@ -11,21 +11,12 @@ MARKERS = ("marmalade", "periscope")
 """Words that tell the answers of requests under way at once apart, beside those that other probes ask for."""
 
 _QUESTION = {"role": "user", "content": "Reply with exactly: OK"}
+_INSTRUCTION = {"role": "system", "content": f"Always begin your answer with {SYSTEM_WORD}."}
 
 SYSTEM = SHORT.but(
     "messages.system",
     "A system message before the question.",
-    messages=[{"role": "system", "content": f"Always begin your answer with {SYSTEM_WORD}."}, _QUESTION],
-)
-SYSTEM_LATER = SHORT.but(
-    "messages.system-later",
-    "A system message in the middle of a conversation.",
-    messages=[
-        {"role": "user", "content": "Hello"},
-        {"role": "assistant", "content": "Hello! How can I help?"},
-        {"role": "system", "content": "You are a concise assistant."},
-        _QUESTION,
-    ],
+    messages=[_INSTRUCTION, _QUESTION],
 )
 HISTORY = SHORT.but(
     "messages.history",
@@ -41,32 +32,57 @@ _RECALL = {
     "role": "user",
     "content": "What is the secret word? If you were not told, reply with exactly: unknown",
 }
+# Some servers pass on only the first message or the last ten; so the first of these is longer than what is told before
+# them, and they are ten.
+_SUMS = [
+    {"role": "user", "content": "Before we come to anything else, let us do a few small sums together. What is 1 + 1?"},
+    {"role": "assistant", "content": "2."},
+    *(
+        message
+        for number in range(2, 6)
+        for message in (
+            {"role": "user", "content": f"What is {number} + {number}?"},
+            {"role": "assistant", "content": f"{2 * number}."},
+        )
+    ),
+]
+_TURNS = [
+    {"role": "user", "content": f"The secret word is {UNLIKELY}. Keep it in mind."},
+    {"role": "assistant", "content": "I will."},
+    *_SUMS,
+]
 RECALL = SHORT.but(
     "messages.recall",
-    "A word said in the first turn, asked for in the third.",
-    messages=[
-        {"role": "user", "content": f"The secret word is {UNLIKELY}. Keep it in mind."},
-        {"role": "assistant", "content": "I will."},
-        _RECALL,
-    ],
+    "A word said in the first turn, asked for in the last.",
+    messages=[*_TURNS, _RECALL],
     max_tokens=48,
+)
+SYSTEM_LATER = RECALL.but(
+    "messages.system-later",
+    "The same with a system message before the last question.",
+    messages=[*_TURNS, _INSTRUCTION, _RECALL],
 )
 TEXT_PART = SHORT.but(
     "messages.text-part",
-    "The question as one typed part.",
-    messages=[{"role": "user", "content": [{"type": "text", "text": "Reply with exactly: OK"}]}],
+    "The plain question as two typed parts.",
+    messages=[
+        {"role": "user", "content": [{"type": "text", "text": text} for text in ("Reply with exactly:", "Hello")]}
+    ],
 )
 
 STATELESS = Probe(
     name="messages.stateless",
-    asks="A word told in one request; the next, of its own, asks for it.",
+    asks="A word told in one request, by its user and its system message; the next, of its own, asks for it.",
     steps=(
         SHORT.but(
             "",
             "",
-            messages=[{"role": "user", "content": f"The secret word is {UNLIKELY[::-1]}. Reply with exactly: OK"}],
+            messages=[
+                {"role": "system", "content": f"Always begin your answer with {UNLIKELY[::-1]}."},
+                {"role": "user", "content": f"The secret word is {UNLIKELY[::-1]}. Reply with exactly: OK"},
+            ],
         ).step,
-        SHORT.but("", "", messages=[_RECALL], max_tokens=48).step,
+        SHORT.but("", "", messages=[*_SUMS, _RECALL], max_tokens=48).step,
     ),
 )
 
@@ -134,9 +150,9 @@ REFUSED_PARTS = (PART_UNKNOWN, PART_UNTYPED)
 
 PROBES = (
     SYSTEM,
-    SYSTEM_LATER,
     HISTORY,
     RECALL,
+    SYSTEM_LATER,
     TEXT_PART,
     STATELESS,
     *APART,

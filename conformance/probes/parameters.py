@@ -31,6 +31,8 @@ CLOCK_TOOL = {
     },
 }
 
+CLOCK_CHOICE = {"type": "function", "function": {"name": "get_time"}}
+
 WEATHER = {"role": "user", "content": "What's the weather in Zürich?"}
 """The page's question that calls for its tool."""
 
@@ -66,7 +68,7 @@ CHOICE_NAMED = TOOLS.but(
     "A question about the weather, two tools, and the clock wanted by name.",
     messages=[WEATHER],
     tools=[WEATHER_TOOL, CLOCK_TOOL],
-    tool_choice={"type": "function", "function": {"name": "get_time"}},
+    tool_choice=CLOCK_CHOICE,
     max_tokens=96,
 )
 ALL_TOGETHER = TOOLS.but(

@@ -29,20 +29,27 @@ DOCUMENTED = GREETING.but(
     max_tokens=50,
 )
 
+MULTILINGUAL = "Zürich 東京 🎈 naïve\u2028Ω\u2029¼\u0085fin"
+"""A text of several scripts."""
+
 RAW_UTF8 = GREETING.but(
     "plain.raw-utf8",
     "Characters of two, three and four bytes, sent as raw UTF-8, and separators that split lines in some readers.",
-    messages=[{"role": "user", "content": "Reply with exactly: Zürich 東京 🎈 naïve\u2028Ω\u2029¼\u0085fin"}],
+    messages=[{"role": "user", "content": f"Reply with exactly: {MULTILINGUAL}"}],
 )
 
 ESCAPED = RAW_UTF8.sent(
     "plain.escaped-unicode", "The same text, sent as JSON escapes with surrogate pairs.", writing=Writing.ASCII
 )
 
+MARKED_UP = "first lantern\n\ndata: [DONE]\n\n<b>{5%}</b> & last lantern"
+"""A text with what streams, pages and templates take for their own."""
+
 END_MARKER = GREETING.but(
     "plain.end-marker",
-    "A model asked to write the end marker of streams, here in one JSON answer.",
-    messages=[{"role": "user", "content": "Reply with exactly:\nfirst lantern\n\ndata: [DONE]\n\nlast lantern"}],
+    "A model asked to write the end marker of streams, and markup, here in one JSON answer.",
+    messages=[{"role": "user", "content": f"Reply with exactly:\n{MARKED_UP}"}],
+    max_tokens=48,
 )
 
 NO_KEY = GREETING.sent("auth.no-key", "The plain question without an Authorization header.", quick=True, auth=Auth.NONE)

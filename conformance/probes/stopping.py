@@ -23,7 +23,10 @@ def _excerpt(length: int) -> Excerpt:
     return Excerpt(pointer=_TEXT, after=12, length=length)
 
 
-UNUSED = "no such words"
+_LATE, _LATER = (Excerpt(pointer=_TEXT, after=after, length=3) for after in (20, 30))
+"""As a rule they stand behind the one between them, so that whoever obeys the first or the last alone goes too far."""
+_PATTERN = Excerpt(pointer=_TEXT, after=4, length=3, dotted=True)
+"""It stands before the others for who reads a full stop as any character, and nowhere for who reads it as it is."""
 
 STOPPED = Probe(
     name="parameters.stopped",
@@ -31,8 +34,8 @@ STOPPED = Probe(
     steps=(
         _count(),
         _count(stop=_excerpt(4)),
-        _count(stop=[UNUSED, _excerpt(3)]),
-        *(_count(stop=_excerpt(length), stream=True) for length in (1, 2, 6)),
+        _count(stop=[_LATE, _excerpt(3), _PATTERN, _LATER]),
+        *(_count(stop=_excerpt(length), stream=True) for length in (2, 6)),
     ),
 )
 STRING, ARRAY, *STREAMED = range(1, len(STOPPED.steps))

@@ -33,7 +33,16 @@ TOOL_CALL = GREETING.but(
     max_tokens=96,
 )
 
+TWO_CALLS = TOOL_CALL.but(
+    "stream.two-calls",
+    "A question about the weather in two cities, and the clock wanted by name, streamed.",
+    messages=[{"role": "user", "content": "What's the weather in Zürich and Bern?"}],
+    tools=[parameters.WEATHER_TOOL, parameters.CLOCK_TOOL],
+    tool_choice=parameters.CLOCK_CHOICE,
+    max_tokens=160,
+)
+
 TALKS = (GREETING, NO_ACCEPT, COUNTING, MULTILINGUAL, END_MARKER, CUT_SHORT)
 """Streams of text that any model can give."""
 
-PROBES = (*TALKS, WRONG_KEY, NO_MESSAGES, TOOL_CALL)
+PROBES = (*TALKS, WRONG_KEY, NO_MESSAGES, TOOL_CALL, TWO_CALLS)

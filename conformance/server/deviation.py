@@ -21,6 +21,8 @@ class Deviation:
     """What becomes of the bytes on each connection, below HTTP."""
     site: Site | None = None
     """Other limits and services than the default site's; the keys are the run's."""
+    patience: float = 0.0
+    """Seconds of silence to bear before it shows; one that needs more than a few is served on demand only."""
     unseen: tuple[str, ...] = ()
     """Requirements, or beginnings of their ids, that may become inconclusive: it hides what they speak of."""
 

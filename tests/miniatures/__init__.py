@@ -15,6 +15,8 @@ from tests.miniatures import (
     endings,
     errors,
     framing,
+    garbled,
+    gateways,
     keys,
     limits,
     parts,
@@ -40,6 +42,8 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
     *calls.MINIATURES,
     *framing.MINIATURES,
     *chunks.MINIATURES,
+    *garbled.MINIATURES,
+    *gateways.MINIATURES,
     *endings.MINIATURES,
 )
 
@@ -50,4 +54,6 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     *conversation.VARIANTS,
     *parts.VARIANTS,
     *calls.VARIANTS,
+    *garbled.VARIANTS,
+    *gateways.VARIANTS,
 )

@@ -31,6 +31,7 @@ UNREAD: Final = (
     *UNSAID,
     *UNCOUNTED,
     "finish.",
+    "messages.parts-accepted",
     "parameters.metadata-same-shape",
     "response.",
     "tools.arguments-",
@@ -310,6 +311,23 @@ TEXT: Final = (
         "response.content-not-empty",
         says='/data/choices/0/message/content: the text of 7 completion tokens; ""',
         unseen=("response.usage-completion-counted", *UNSAID),
+    ),
+    faulty(
+        "loses a text that is not in English",
+        on(asking("plain.raw-utf8"), json_at("/data/choices/0/message/content", "")),
+        "response.content-not-empty",
+        says='/data/choices/0/message/content: the text of 11 completion tokens; ""',
+        unseen=CONTROLS,
+    ),
+    faulty(
+        "loses one half of each surrogate pair",
+        on(
+            asking("plain.raw-utf8", "plain.escaped-unicode"),
+            json_at("/data/choices/0/message/content", lambda old: old.replace("\U0001f388", "\ud83c")),
+        ),
+        "response.documented-clients-read-it",
+        says="the Python snippet prints the text; UnicodeEncodeError",
+        unseen=CONTROLS,
     ),
     faulty(
         "cuts a surrogate pair in half",

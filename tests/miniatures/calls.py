@@ -8,7 +8,7 @@ from conformance.exchange import Exchange
 from conformance.server.changes import GONE, put
 from tests.miniatures import streamed_calls
 from tests.miniatures.model import Miniature, faulty
-from tests.miniatures.streamed_calls import IN_WORDS, STREAM
+from tests.miniatures.streamed_calls import IN_WORDS
 from tests.miniatures.variants import Variant, odd
 from tests.miniatures.wire import (
     One,
@@ -18,6 +18,7 @@ from tests.miniatures.wire import (
     on,
     refused,
     rewritten,
+    streams,
     with_body,
     with_json,
     with_status,
@@ -49,7 +50,7 @@ def second(exchange: Exchange) -> bool:
 
 def calling(exchange: Exchange) -> bool:
     """A JSON answer that calls a tool."""
-    return b'"tool_calls":[' in exchange.body and not STREAM(exchange)
+    return b'"tool_calls":[' in exchange.body and not streams(exchange)
 
 
 def speaking(text: Any, reason: str = "stop", **members: Any) -> One:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from conformance.exchange import Exchange
-from conformance.probes import messages, tools
+from conformance.probes import messages, multimodal, tools
 from conformance.server.changes import put
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.retold import as_told, declined
@@ -27,6 +27,8 @@ from tests.miniatures.wire import (
 
 CONTENT: Final = "/data/choices/0/message/content"
 SYSTEM: Final = asking(messages.SYSTEM.name)
+LATER: Final = asking(messages.SYSTEM_LATER.name)
+PART: Final = asking(messages.TEXT_PART.name)
 RECALL: Final = asking(messages.RECALL.name)
 PLAINLY: Final = asking(messages.APART[0].name)
 STREAMED: Final = asking(messages.APART[1].name)
@@ -146,8 +148,11 @@ def _reads(prompt: int) -> Any:
 
 USED: Final = ("plain.greeting", messages.SYSTEM.name)
 """The shortest conversations with a user."""
-ALONE: Final = 22
-"""Prompt tokens of the question about the secret word, asked without its history."""
+MEDIA: Final = tuple(probe.name for probe in multimodal.PROBES)
+ALONE: Final = 115
+"""Prompt tokens of the question about the secret word, asked without the turns that tell it."""
+TURNED: Final = 137
+"""Prompt tokens of the same question with all its turns."""
 GREETING: Final = 9
 """Prompt tokens of the plain question."""
 
@@ -164,6 +169,7 @@ ROLES: Final = (
         for requirement, name, probes, status, code in (
             ("messages.user-accepted", "knows no user", USED, 422, "VALIDATION_ERROR"),
             ("messages.user-accepted", "breaks over a user", USED, 500, "INTERNAL_ERROR"),
+            ("messages.user-accepted", "knows no user, whatever is shown", (*USED, *MEDIA), 422, "VALIDATION_ERROR"),
             ("messages.system-optional", "wants a system message", USED[:1], 422, "VALIDATION_ERROR"),
             ("messages.system-optional", "breaks for want of a system message", USED[:1], 500, "INTERNAL_ERROR"),
         )
@@ -180,6 +186,18 @@ ROLES: Final = (
         "messages.system-obeyed",
         says="7 prompt tokens with it, 9 without",
     ),
+    faulty(
+        "reads only the system message that comes first",
+        after(says(LATER, messages.UNLIKELY), on(LATER, _reads(TURNED))),
+        "messages.system-obeyed",
+        says=f'"{messages.UNLIKELY}"; {TURNED} prompt tokens with it, {TURNED} without',
+    ),
+    faulty(
+        "loses the text of a part",
+        after(says(PART, "How can I help?"), on(PART, _reads(4))),
+        "messages.parts-accepted",
+        says=f'as many prompt tokens as for plain.greeting: {GREETING}; "How can I help?"; 4 prompt tokens',
+    ),
 )
 
 TURNS: Final = (
@@ -195,13 +213,13 @@ TURNS: Final = (
         after(says(RECALL, "I will."), on(RECALL, _reads(14))),
         "messages.history-used",
         "messages.history-counted",
-        says="14 prompt tokens with it, 22 without",
+        says=f"14 prompt tokens with it, {ALONE} without",
     ),
     faulty(
         "counts only the last turn",
         on(RECALL, _reads(ALONE)),
         "messages.history-counted",
-        says="/data/usage/prompt_tokens: more than 22 prompt tokens; 22",
+        says=f"/data/usage/prompt_tokens: more than {ALONE} prompt tokens; {ALONE}",
     ),
     faulty(
         "counts every prompt as one token",
@@ -214,6 +232,18 @@ TURNS: Final = (
         says(second(messages.STATELESS.name), KEPT),
         "messages.stateless",
         says=f'no word of another conversation; "{KEPT}"',
+    ),
+    faulty(
+        "tells the word of yet another conversation",
+        says(second(messages.STATELESS.name), messages.UNLIKELY),
+        "messages.stateless",
+        says=f'no word of another conversation; "{messages.UNLIKELY}"',
+    ),
+    faulty(
+        "obeys the system message of another conversation",
+        says(second(messages.STATELESS.name), f"{messages.SYSTEM_WORD} unknown"),
+        "messages.stateless",
+        says=f'no word of another conversation; "{messages.SYSTEM_WORD} unknown"',
     ),
     faulty(
         "keeps the history of a key",
@@ -310,11 +340,15 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     odd("writes the system message's word in small letters", says(SYSTEM, "brackwater: OK")),
     odd("does the system message's bidding at the end", says(SYSTEM, "OK, and Brackwater.")),
     odd("obeys a system message that it does not count", on(SYSTEM, _reads(GREETING))),
+    odd("reads a later system message and does as it likes", says(LATER, messages.UNLIKELY)),
+    odd("obeys a later system message that it does not count", on(LATER, _reads(TURNED))),
+    odd("reads a part and does as it likes", says(PART, "Good morning.")),
+    odd("repeats a part that it does not count", on(PART, _reads(4))),
     odd("reads the history and says that it was not told", says(RECALL, "unknown"), "messages.history-used"),
     odd("keeps the secret to itself", says(RECALL, "I must not tell it."), "messages.history-used"),
     odd("tells the secret in a sentence", says(RECALL, f"It is **{messages.UNLIKELY.upper()}**, you said.")),
     odd("says nothing of what it was told", says(RECALL, ""), "messages.history-used"),
-    odd("guesses a word", says(second(messages.STATELESS.name), f"Perhaps {messages.UNLIKELY}?")),
+    odd("guesses a word", says(second(messages.STATELESS.name), "Perhaps swordfish?")),
     odd("says unknown", says(second(messages.STATELESS.name), "unknown")),
     odd(
         "says nothing when it was not told",

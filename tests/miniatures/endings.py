@@ -23,6 +23,7 @@ from tests.miniatures.wire import (
 )
 
 DONE: Final = b"data: [DONE]\n\n"
+AT_LIMIT: Final = b'event: error\ndata: {"code":"MAX_TOKENS_REACHED","message":"too long"}\n\n'
 CUT_SHORT: Final = asking("stream.cut-short")
 EVENT: Final = ("stream.error-", "stream.done-after-error", "stream.sound-before-error")
 LATE: Final = ("stream.done-", "stream.closes")
@@ -131,7 +132,7 @@ ENDS: Final = (
     ),
     faulty(
         "takes a token limit for an error",
-        on(CUT_SHORT, with_blocks(lambda blocks: [*blocks[:-2], replace(blocks[-2], data=ERROR), blocks[-1]])),
+        on(CUT_SHORT, with_blocks(lambda blocks: [*blocks[:-2], replace(blocks[-2], data=AT_LIMIT), blocks[-1]])),
         "stream.max-tokens",
         says="a plain end; an error event: ",
         unseen=("finish.stream-length",),

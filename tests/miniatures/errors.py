@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from conformance.exchange import Exchange, Piece
 from conformance.server.changes import GONE
+from conformance.transport import NOBODYS_KEY
 from tests.miniatures import failures
 from tests.miniatures.failures import but, plain
 from tests.miniatures.framing import COUNTING, GREETING
@@ -164,6 +165,9 @@ MODULE: Final = "TypeError: x is undefined\n    at async file:///srv/app/chat.mj
 GO: Final = "panic: runtime error: index out of range [3] with length 3\n\ngoroutine 1 [running]:\nmain.main()"
 RUBY: Final = "/srv/app/chat.rb:12:in `chat': undefined method (NoMethodError)"
 RUST: Final = "could not open /opt/gateway/src/chat.rs"
+PANIC: Final = "thread 'main' panicked at src/chat.rs:42:17:\nindex out of bounds"
+DOTNET: Final = "Not set.\n   at Gateway.Chat.Handle(Request request) in C:\\src\\Chat.cs:line 42"
+PHP: Final = "Undefined key\n#0 /var/www/html/chat.php(42): handle()"
 TRACES: Final = {
     "Python": (PYTHON, "Traceback (most recent call last)"),
     "Java": (JAVA, "\\\\tat com.example.chat.Handler.serve(Handler.java:4"),
@@ -173,6 +177,9 @@ TRACES: Final = {
     "Go": (GO, "panic: "),
     "Ruby": (RUBY, "/srv/app/chat.rb"),
     "Rust": (RUST, "/opt/gateway/src/chat.rs"),
+    "a panic": (PANIC, "panicked at src/chat.rs:4"),
+    ".NET": (DOTNET, "at Gateway.Chat.Handle(Request request) in C:"),
+    "PHP": (PHP, "/var/www/html/chat.php(4"),
 }
 
 
@@ -199,6 +206,12 @@ TOO_MUCH: Final = (
         but(asking("auth.bare-key"), "/error/message", f"No Bearer {STARS}"),
         "errors.no-key",
         says="no key; the key",
+    ),
+    faulty(
+        "repeats a key that nobody issued",
+        but(asking("auth.wrong-key"), "/error/message", f"Incorrect key: {NOBODYS_KEY}"),
+        "errors.no-key",
+        says=": no key; the key",
     ),
     faulty(
         "repeats the headers of a mistake",

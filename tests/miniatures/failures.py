@@ -1,7 +1,10 @@
 """Servers that report wrongly what broke behind them, or how long to wait, and some that report it oddly."""
 
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Final
 
+from conformance.exchange import Exchange
 from conformance.server.changes import GONE
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.variants import Variant, odd
@@ -51,6 +54,18 @@ WAITS: Final = (
         unseen=("errors.rate-limited-retry-after-agree",),
     ),
 )
+
+
+def _dated(seconds: int) -> One:
+    """A Retry-After that is a date so many seconds after the answer's own."""
+
+    def one(exchange: Exchange) -> Exchange:
+        assert exchange.response is not None
+        until = parsedate_to_datetime(exchange.response.header("date") or "") + timedelta(seconds=seconds)
+        return with_header("Retry-After", format_datetime(until, usegmt=True))(exchange)
+
+    return one
+
 
 BROUGHT: Final = {
     "backend-error": (502, "BACKEND_ERROR"),
@@ -108,6 +123,12 @@ FAILURES: Final = (
         says="header retry-after: about 2000, as in the body; 2",
     ),
     faulty(
+        "dates its Retry-After by another clock",
+        on(OWN, _dated(3602)),
+        "errors.rate-limited-retry-after-agree",
+        says="header retry-after: about 2, as in the body; ",
+    ),
+    faulty(
         "keeps the backend's limit to itself",
         but(THEIRS, WAIT, GONE),
         "errors.backend-rate-limited-retry-after",
@@ -134,6 +155,14 @@ FAILURES: Final = (
         "errors.json",
         says="/status: the JSON error envelope; nothing",
     ),
+    faulty(
+        "passes its backend's error on as a success",
+        on(asking("failures.backend-error"), with_status(200)),
+        "errors.backend-error-code",
+        "response.status-ok",
+        "response.data-object",
+        says="status: HTTP 502; HTTP 200 with an error in it",
+    ),
 )
 
 
@@ -142,7 +171,10 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     odd("says how long to wait in fractions", on(refusals, with_json(WAIT, 2.5))),
     odd("waits not at all", on(THEIRS, with_json(WAIT, 0))),
     odd("says null of waiting", on(asking("failures.backend-error"), with_json(WAIT, None))),
-    odd("dates its Retry-After", on(OWN, with_header("Retry-After", "Fri, 01 Jan 2100 00:00:00 GMT")), *AGREE),
+    odd("dates its Retry-After", on(OWN, _dated(2))),
+    odd("dates its Retry-After a second later by its clock", on(OWN, _dated(3))),
+    odd("dates its Retry-After and nothing else", on(OWN, _dated(3600), with_header("Date", None)), *AGREE),
+    odd("words its Retry-After", on(OWN, with_header("Retry-After", "soon")), *AGREE),
     odd("rounds its Retry-After up", on(OWN, with_json(WAIT, 1.2))),
     odd("sends no Retry-After for the backend", on(THEIRS, with_header("retry-after", None))),
     odd(

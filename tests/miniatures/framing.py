@@ -105,6 +105,13 @@ WHOLE: Final = (
         unseen=ALL_STREAMS,
     ),
     faulty(
+        "answers a stream of a tool call with one JSON body",
+        on(asking("stream.tool-call"), with_body(b'{"status":"ok","data":{"choices":[]}}', "application/json")),
+        "stream.tool-framing",
+        says="an event stream, as without tools; a body of application/json",
+        unseen=("tools.stream-",),
+    ),
+    faulty(
         "calls its stream JSON",
         on(streams, with_header("Content-Type", "application/json")),
         "stream.content-type",
@@ -148,6 +155,16 @@ WHOLE: Final = (
         on(MULTILINGUAL, in_one_body(lambda body: body.replace(b"\\ud83c\\udf88", b"\\ufffd"))),
         "stream.text-intact",
         says="with U+FFFD in it",
+    ),
+    faulty(
+        "calls its UTF-8 Latin-1",
+        on(
+            MULTILINGUAL,
+            with_header("Content-Type", "text/event-stream;charset=ISO-8859-1"),
+            in_one_body(lambda body: body.replace(b"Z\\u00fcrich", "Zürich".encode())),
+        ),
+        PYTHON,
+        says="; it prints",
     ),
     faulty(
         "begins its stream with a byte order mark",
@@ -229,6 +246,21 @@ LINES: Final = (
 
 EVENTS: Final = (
     faulty(
+        "runs its error event into the end marker",
+        on(DYING, each_block(lambda block: block[:-1] if block.startswith(b"event: error") else block)),
+        "stream.blank-line",
+        says="a blank line after each event; 2 events in one",
+    ),
+    faulty(
+        "runs its last chunk into the error event",
+        on(
+            DYING,
+            with_blocks(lambda blocks: [*blocks[:-3], replace(blocks[-3], data=blocks[-3].data[:-1]), *blocks[-2:]]),
+        ),
+        "stream.blank-line",
+        says="a blank line after each event; 2 events in one",
+    ),
+    faulty(
         "forgets a blank line",
         on(COUNTING, with_blocks(_joined)),
         "stream.blank-line",
@@ -259,6 +291,18 @@ EVENTS: Final = (
         on(COUNTING, inserted(-1, b'event: usage\ndata: {"choices":[{"delta":{}}]}\n\n')),
         "stream.known-events",
         says='an event named "usage"',
+    ),
+    faulty(
+        "names its chunks",
+        on(streams, each_block(lambda block: b"event: chunk\n" + block if block.startswith(b"data: {") else block)),
+        "stream.known-events",
+        says='an event named "chunk"',
+    ),
+    faulty(
+        "names its end marker",
+        on(streams, each_block(lambda block: block.replace(b"data: [DONE]", b"event: done\ndata: [DONE]"))),
+        "stream.known-events",
+        says='an event named "done"',
     ),
     faulty(
         "keeps alive by events without data",
@@ -326,6 +370,18 @@ EVENTS: Final = (
         "stream.known-fields",
         *CLIENTS,
         says="a line break written as \\n; ",
+    ),
+    faulty(
+        "drops its line breaks",
+        on(asking("stream.end-marker"), each_block(lambda block: block.replace(b"\\n", b""))),
+        "stream.lines-in-text",
+        says='last lantern"; "first lanterndata: [DONE]<b>{5%}</b> & last lantern"',
+    ),
+    faulty(
+        "escapes its line breaks twice",
+        on(asking("stream.end-marker"), each_block(lambda block: block.replace(b"\\n", b"\\\\n"))),
+        "stream.lines-in-text",
+        says="first lantern\\\\n",
     ),
 )
 

@@ -60,14 +60,21 @@ SEEN: Final = (
         says(asking(*BASE64), "It is black."),
         "multimodal.image-forms-agree",
         "multimodal.image-seen",
-        says="red, as in multimodal.image-data-url; black",
+        says="one colour for the same image; black in multimodal.image-base64-nested, red in multimodal.image-data-url",
     ),
     faulty(
         "shows another client's image",
         says(asking(*DETAILS[2:]), "Green"),
         "multimodal.image-forms-agree",
         "multimodal.image-seen",
-        says="red, as in multimodal.image-data-url; green",
+        says="one colour for the same image; green in multimodal.detail-high, red in multimodal.image-data-url",
+    ),
+    faulty(
+        "sees blue by an address and red in base64",
+        says(asking(*BY_URL, *DETAILS), "Blue."),
+        "multimodal.image-forms-agree",
+        "multimodal.image-seen",
+        says="blue in multimodal.image-data-url, red in multimodal.image-base64-nested",
     ),
 )
 

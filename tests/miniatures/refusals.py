@@ -25,6 +25,7 @@ from tests.miniatures.wire import (
 )
 
 SERVED: Final = answered_as("plain.greeting")
+TEXT: Final = "/data/choices/0/message/content"
 MALFORMED: Final = tuple(probe.name for probe in parameters.MALFORMED)
 BAD: Final = asking(*MALFORMED)
 # Nearly everything is measured against the plain question, and says nothing when that is refused.
@@ -211,6 +212,37 @@ ENDPOINT: Final = (
         "request.no-accept-needed",
         says="HTTP 406",
     ),
+    faulty(
+        "answers in JSON where nothing is said of what is accepted",
+        SERVED(asking("stream.no-accept")),
+        "request.no-accept-needed",
+        says="whole: an event stream, as for stream.greeting; a body of application/json",
+    ),
+    faulty(
+        "reads UTF-8 as Latin-1",
+        on(asking("plain.raw-utf8"), with_json(TEXT, lambda text: text.encode().decode("latin-1"))),
+        "request.raw-utf8",
+        says=f'{TEXT}: "Zürich 東京',
+    ),
+    faulty(
+        "cannot read surrogate pairs",
+        on(asking("plain.escaped-unicode"), with_json(TEXT, lambda text: text.replace("🎈", "\ufffd\ufffd"))),
+        "request.escaped-unicode",
+        says="with U+FFFD in it",
+    ),
+)
+
+
+NEWER: Final = (
+    faulty(
+        "knows max_tokens under another name only",
+        on(asking("plain.greeting", "plain.limited", "plain.cut-short"), refused(400, "VALIDATION_ERROR")),
+        "parameters.max-tokens-accepted",
+        "request.endpoint-answers",
+        "messages.system-optional",
+        says="HTTP 200, as for plain.minimal; HTTP 400 VALIDATION_ERROR",
+        unseen=(*ON_GREETING, "finish.length"),
+    ),
 )
 
 
@@ -288,7 +320,20 @@ FORM: Final = (
         "refuses a stream with HTTP 200",
         on(asking("stream.no-messages"), with_status(200)),
         "stream.errors-before-are-http",
-        says="status: an HTTP error in JSON; HTTP 200",
+        says="status: an HTTP error in JSON (4xx); HTTP 200",
+    ),
+    faulty(
+        "fails over a mistake when a stream is asked for",
+        on(asking("stream.no-messages"), with_status(500)),
+        "stream.errors-before-are-http",
+        says="status: an HTTP error in JSON (4xx); HTTP 500",
+    ),
+    faulty(
+        "words a mistake when a stream is asked for",
+        on(asking("stream.no-messages"), with_body(b"messages is missing", "text/plain")),
+        "stream.errors-before-are-http",
+        "errors.json",
+        says="whole: an HTTP error in JSON; HTTP 422 with a text/plain body that is not JSON",
     ),
     faulty(
         "takes a mistake in everything",
@@ -301,6 +346,7 @@ FORM: Final = (
 
 MINIATURES: Final = (
     *ENDPOINT,
+    *NEWER,
     *FORM,
     *(each for requirement, probe in ACCEPTED.items() for each in _wrongly_refused(requirement, probe)),
     *(each for requirement, probe in REFUSED.items() for each in _wrongly_served(requirement, probe)),

@@ -1,5 +1,6 @@
 """Servers that do not stop where they were told, and that overlook the bounds of numbers."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,8 +20,10 @@ from tests.miniatures.wire import (
     One,
     asking,
     content,
+    each_chunk,
     on,
     rewritten,
+    throttled,
     with_blocks,
     with_json,
     with_status,
@@ -30,7 +33,7 @@ CONTENT: Final = "/data/choices/0/message/content"
 DELTA: Final = "/choices/0/delta/content"
 REASON: Final = "/data/choices/0/finish_reason"
 STEPS: Final = (stopping.STRING, stopping.ARRAY)
-LONGEST: Final = len(stopping.STOPPED.steps) - 1
+LONGEST: Final = stopping.STREAMED[-1]
 
 REFUSED: Final[Mapping[str, str]] = {
     "parameters.max-tokens-zero": parameters.MAX_TOKENS_ZERO.name,
@@ -74,7 +77,7 @@ def stopped(wording: Wording, *steps: int) -> Change:
         whole = next(text(each) for each in exchanges if each.probe == stopping.STOPPED.name and each.step == 0)
 
         def one(exchange: Exchange) -> Exchange:
-            stop = stop_of(exchange)
+            stop = stop_of(exchange, whole)
             said = wording(Count(whole=whole, before=whole.partition(stop)[0], stop=stop))
             if exchange.step in STEPS:
                 return with_json(CONTENT, said)(exchange)
@@ -97,15 +100,16 @@ def ends_for(reason: Any, *steps: int) -> Change:
     )
 
 
+def unsent(exchange: Exchange) -> Exchange:
+    """A request that was never made."""
+    return replace(exchange, response=None, pieces=(), ended=Ending.UNSENT, detail="the answer is too short")
+
+
 def _cut_off(exchanges: Exchanges) -> Exchanges:
     """A model that will not count: nothing of its answer can be asked for again."""
     return on(
         lambda exchange: exchange.probe == stopping.STOPPED.name,
-        lambda exchange: (
-            replace(exchange, response=None, pieces=(), ended=Ending.UNSENT, detail="the answer is too short")
-            if exchange.step
-            else with_json(CONTENT, "I will not.")(exchange)
-        ),
+        lambda exchange: unsent(exchange) if exchange.step else with_json(CONTENT, "I will not.")(exchange),
     )(exchanges)
 
 
@@ -130,16 +134,37 @@ IGNORED: Final = tuple(
     )
     for requirement, form, step in (
         ("parameters.stop-string-stops", "a string", stopping.STRING),
-        ("parameters.stop-array-stops", "the second of an array", stopping.ARRAY),
+        ("parameters.stop-array-stops", "an array", stopping.ARRAY),
     )
     for name, wording in (
         ("ignores", lambda count: count.whole),
         ("reads one token beyond", lambda count: count.whole[: len(count.before + count.stop) + 2]),
         ("cuts out, and goes on after,", lambda count: count.before + count.stop + " and so on"),
+        ("goes on to the second of", lambda count: count.before + count.stop + " and so on" + count.stop),
     )
 )
 
+
+def _is_asked_with(when: Callable[[int], bool], one: One) -> Change:
+    """Something becomes of those requests that have a stop sequence and a place in the sequence."""
+    return on(lambda each: each.probe == stopping.STOPPED.name and when(each.step), one)
+
+
+def _busy_then_deaf(exchanges: Exchanges) -> Exchanges:
+    """A server that was busy when it was asked with a string, and overlooks an array."""
+    busy = _is_asked_with(lambda step: step == stopping.STRING, throttled(429, "RATE_LIMITED"))
+    return busy(stopped(lambda count: count.whole, stopping.ARRAY)(exchanges))
+
+
 KEPT: Final = (
+    faulty(
+        "is busy for a string and ignores stop as the second of an array",
+        _busy_then_deaf,
+        "parameters.stop-excluded",
+        "parameters.stop-array-stops",
+        says="whole: a text without ",
+        unseen=("parameters.stop-string", "parameters.stop-reason"),
+    ),
     faulty(
         "gives the stop text of a string",
         stopped(lambda count: count.before + count.stop, stopping.STRING),
@@ -218,6 +243,15 @@ REASONS: Final = (
         "parameters.stop-reason",
         "finish.one-of-four",
         says='"stop"; null',
+    ),
+    faulty(
+        "says of a streamed stop sequence that it is a limit",
+        on(
+            lambda exchange: exchange.probe == stopping.STOPPED.name and exchange.step in stopping.STREAMED,
+            each_chunk(lambda chunk: put(chunk, "/choices/0/finish_reason", lambda reason: reason and "length")),
+        ),
+        "parameters.stop-reason",
+        says='whole: "stop"; "length"',
     ),
     faulty(
         "takes a stop sequence for a tool call",
@@ -315,7 +349,19 @@ def _reversed(document: Any) -> Any:
     return put(document, "/data", lambda old: dict(reversed(old.items())))
 
 
+def _alike(exchange: Exchange) -> Exchange:
+    """The request with its first stop sequence twice, as a text that repeats itself would have it."""
+    document = json.loads(exchange.request.body)
+    document["stop"] = document["stop"][:1] * 2
+    return replace(exchange, request=replace(exchange.request, body=json.dumps(document).encode()))
+
+
 VARIANTS: Final[tuple[Variant, ...]] = (
+    odd(
+        "says what has no two different pieces to stop at",
+        on(lambda exchange: exchange.probe == stopping.STOPPED.name and exchange.step == stopping.ARRAY, _alike),
+        "parameters.stop-array-stops",
+    ),
     odd("cuts blanks off before a stop text", stopped(lambda count: count.before.rstrip(), *_ALL)),
     odd("leaves blanks before a stop text", stopped(lambda count: count.before.rstrip() + " \n", *_ALL)),
     odd(
@@ -329,7 +375,13 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         stopped(as_always("1; 2; 3"), *stopping.STREAMED),
         "parameters.stop-in-stream",
     ),
-    odd("counts otherwise at times", stopped(as_always("one, two"), 1, 3, 4), "parameters.stop-string"),
+    odd("counts otherwise at times", stopped(as_always("one, two"), 1, 3), "parameters.stop-string"),
+    odd(
+        "was asked with the first stop text only",
+        _is_asked_with(lambda step: step > stopping.STRING, unsent),
+        "parameters.stop-array-stops",
+        "parameters.stop-in-stream",
+    ),
     odd("will not count", _cut_off, "parameters.stop-"),
     odd(
         "tires of counting before its limit",

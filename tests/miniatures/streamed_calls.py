@@ -119,10 +119,43 @@ def _indexed(name: str, value: Any, says: str) -> Miniature:
     return _streamed(name, with_chunk(CALL + "/index", value), "tools.stream-index", says=f"an integer index; {says}")
 
 
-MERGED: Final = ("tools.stream-name-declared", "tools.stream-arguments")
+def _without_index(calls: Blocks) -> Blocks:
+    return [block.of(put(block.document, CALL + "/index", GONE)) for block in calls]
+
+
+def _twins(calls: Blocks) -> Blocks:
+    """Two calls, one after the other, with one id."""
+    own = at(calls[0].document, CALL + "/id")
+    seconds = [_again(block, 1) for block in calls]
+    return [*calls, *(block.of(put(block.document, CALL + "/id", lambda _: own)) for block in seconds)]
+
+
+def _named_second(number: int, call: Any) -> Any:
+    return put(call, "/function/name", GONE if number == 0 else "get_weather")
+
+
+def _later(name: str, pointer: str, value: Any, says: str) -> Miniature:
+    """Every part of a call but the first has this id or name."""
+    change = _each_call(lambda number, call: put(call, pointer, value) if number else call)
+    return _streamed(name, change, "tools.stream-one-call-one-id", says=says)
+
+
+MERGED: Final = ("tools.stream-arguments",)
 
 MINIATURES: Final = (
     _indexed("streams calls without an index", GONE, "nothing"),
+    _streamed(
+        "streams two calls without an index",
+        _with_calls(lambda calls: _without_index(_one_after_the_other(1)(calls))),
+        "tools.stream-index",
+        says="an integer index; nothing",
+    ),
+    _streamed(
+        "streams an index with the start of a call alone",
+        _each_call(lambda number, call: put(call, "/index", None) if number else call),
+        "tools.stream-index",
+        says="an integer index; null",
+    ),
     _indexed("writes an index as a string", "0", '"0"'),
     _indexed("counts calls from below", -1, "-1"),
     _indexed("gives no call an index but null", None, "null"),
@@ -132,7 +165,7 @@ MINIATURES: Final = (
         _with_calls(_one_after_the_other(0)),
         "tools.stream-one-call-one-id",
         *MERGED,
-        says='whole: one id for the call at index 0; ["call_00000',
+        says='", "call_000000',
     ),
     _streamed(
         "gives parallel calls one index at a time",
@@ -157,13 +190,39 @@ MINIATURES: Final = (
         "streams a call with an empty id",
         with_chunk(CALL + "/id", ""),
         "tools.stream-one-call-one-id",
-        says="one id for the call at index 0; []",
+        says='one id for the call at index 0; [""]',
     ),
     _streamed(
-        "names the tool in every part",
-        with_chunk(CALL + "/function/name", "get_weather"),
-        "tools.stream-name-declared",
-        says='whole: get_weather; "get_weatherget_weather',
+        "gives two indexes one id",
+        _with_calls(_twins),
+        "tools.stream-one-call-one-id",
+        says='whole: another id for the call at index 1; "call_',
+    ),
+    _later("takes the id away", "/id", None, says='one id for the call at index 0; ["call_'),
+    _later("empties the id", "/id", "", says=', ""]'),
+    _later(
+        "takes the name away", "/function/name", None, says='one name for the call at index 0; ["get_weather", null]'
+    ),
+    _later("empties the name", "/function/name", "", says='one name for the call at index 0; ["get_weather", ""]'),
+    _streamed(
+        "begins a call without its name",
+        _each_call(lambda number, call: put(call, "/function/name", "get_weather" if number else "")),
+        "tools.stream-one-call-one-id",
+        says='one name for the call at index 0; ["", "get_weather"]',
+    ),
+    _streamed(
+        "streams a name in parts",
+        _each_call(
+            lambda number, call: put(call, "/function/name", ("get_", "weather")[number]) if number < 2 else call
+        ),
+        "tools.stream-one-call-one-id",
+        says='one name for the call at index 0; ["get_", "weather"]',
+    ),
+    _streamed(
+        "names a call after its arguments",
+        _each_call(lambda number, call: put(call, "/function/name", GONE if number < 3 else "get_weather")),
+        "tools.stream-one-call-one-id",
+        says='the name of a call before its arguments; "get_weather" later',
     ),
     _streamed(
         "doubles the name of a streamed call",
@@ -187,7 +246,7 @@ MINIATURES: Final = (
         "streams an object for arguments",
         _with_calls(lambda calls: [calls[0].of(put(calls[0].document, ARGUMENTS, json.loads(_joined(calls))))]),
         "tools.stream-arguments",
-        says='a JSON object; ""',
+        says='strings that join into a JSON object; {"location"',
     ),
     _streamed(
         "streams no arguments",
@@ -225,6 +284,13 @@ MINIATURES: Final = (
         unseen=("tools.stream-",),
     ),
     faulty(
+        "streams a call that is in no list",
+        on(STREAM, with_chunk(CALLS, lambda calls: calls[0])),
+        "tools.stream-calls-when-required",
+        says='a tool call in the deltas; tool_calls is {"index": 0, ',
+        unseen=("tools.stream-",),
+    ),
+    faulty(
         "drops streamed calls and keeps their reason",
         on(STREAM, _with_calls(lambda _: [])),
         "tools.stream-calls-when-required",
@@ -238,6 +304,8 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     odd("streams a call in one part", on(STREAM, _with_calls(_at_once))),
     odd("streams arguments with blanks in them", on(STREAM, _with_calls(_spread))),
     odd("repeats the id in every part", on(STREAM, with_chunk(CALL + "/id", "call_7"))),
+    odd("repeats the name in every part", on(STREAM, with_chunk(CALL + "/function/name", "get_weather"))),
+    odd("names a call in its second part", on(STREAM, _each_call(_named_second))),
     odd("repeats the type in every part", on(STREAM, with_chunk(CALL + "/type", "function"))),
     odd("streams calls without a type", on(STREAM, with_chunk(CALL + "/type", GONE))),
     odd("streams one call after the other", on(STREAM, _with_calls(_one_after_the_other(1)))),

@@ -103,6 +103,12 @@ def _reason_with_text(blocks: Blocks) -> Blocks:
     return [*blocks[:-3], blocks[-3].of(put(blocks[-3].document, REASON, reason)), blocks[-1]]
 
 
+def _broken_off(blocks: Blocks) -> Blocks:
+    """A failure of the backend in the place of the reason."""
+    error = b'event: error\ndata: {"code":"BACKEND_ERROR","message":"the backend stopped"}\n\n'
+    return [*blocks[:-2], replace(blocks[-2], data=error), blocks[-1]]
+
+
 def _bare(document: Any) -> Any:
     """A chunk with nothing but what the page's client reads, and the reason."""
     choice = document["choices"][0]
@@ -182,6 +188,11 @@ def _starved(exchange: Exchange) -> Exchange:
     return rewritten(change)(exchange)
 
 
+def _hidden(exchange: Exchange) -> Exchange:
+    """The same, of thoughts that it keeps to itself."""
+    return with_json("/data/choices/0/message/reasoning_content", GONE)(_starved(exchange))
+
+
 def _starved_chunk(document: Any) -> Any:
     reason = document["choices"][0]["finish_reason"]
     return put(put(document, CONTENT, ""), REASON, "length" if reason else None)
@@ -207,7 +218,7 @@ def _without_calls(document: Any, value: Any) -> Any:
 
 FRAMING: Final = (
     odd("keeps alive by comments", on(streams, each_block(lambda block: b": keep-alive\n\n" + block))),
-    odd("comments within its events", on(talks, each_block(lambda block: b": ping\n" + block))),
+    odd("comments within its events", on(streams, each_block(lambda block: b": ping\n" + block))),
     odd("comments after its end marker", on(streams, ended_by(b"data: [DONE]\n\n: bye\n\n:\n"))),
     odd("comments between the error and its end", on(streams, inserted(-1, b": still here\n\n"))),
     odd(
@@ -294,6 +305,13 @@ ANSWERS: Final = (
     ),
     odd("says that it packed nothing", on(everything, with_header("Content-Encoding", "identity"))),
     odd(
+        "spends its limit on thoughts that it hides",
+        on(asking("plain.greeting", "plain.documented"), _hidden),
+        "response.content-not-empty",
+        "finish.stop",
+        "parameters.metadata-same-shape",
+    ),
+    odd(
         "spends its limit on thinking",
         after(
             on(lambda exchange: answers(exchange) and exchange.probe != "failures.content-filter", _starved),
@@ -327,6 +345,12 @@ HTTP: Final = (
     odd(
         "says more of a failure",
         on(streams, each_block(lambda block: block.replace(b'{"code":', b'{"x": 1, "code" : '))),
+    ),
+    odd(
+        "has a backend that fails before a token limit",
+        on(asking("stream.cut-short"), with_blocks(_broken_off)),
+        "stream.max-tokens",
+        "finish.stream-length",
     ),
     odd("fails later", on(asking("failures.mid-stream-error"), inserted(-2, b": waiting\n\n"), _later(4.0))),
 )

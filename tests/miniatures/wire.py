@@ -69,7 +69,11 @@ def first(*names: str) -> When:
 
 def talks(exchange: Exchange) -> bool:
     """A stream of text that ran to its end."""
-    return streams(exchange) and exchange.probe not in ("stream.tool-call", "failures.mid-stream-error")
+    return streams(exchange) and exchange.probe not in (
+        "stream.tool-call",
+        "stream.two-calls",
+        "failures.mid-stream-error",
+    )
 
 
 def unbroken(exchange: Exchange) -> bool:

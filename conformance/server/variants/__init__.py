@@ -3,7 +3,27 @@
 from typing import Final
 
 from conformance.server.deviation import Variant
-from conformance.server.variants import streamed
+from conformance.server.variants import (
+    answers,
+    calls,
+    chunks,
+    connection,
+    pace,
+    refused,
+    streamed,
+    streamed_calls,
+    words,
+)
 
-VARIANTS: Final[tuple[Variant, ...]] = (*streamed.VARIANTS,)
+VARIANTS: Final[tuple[Variant, ...]] = (
+    *streamed.VARIANTS,
+    *chunks.VARIANTS,
+    *answers.VARIANTS,
+    *calls.VARIANTS,
+    *streamed_calls.VARIANTS,
+    *words.VARIANTS,
+    *refused.VARIANTS,
+    *connection.VARIANTS,
+    *pace.VARIANTS,
+)
 """Every variant; no two share an id."""

@@ -1,0 +1,331 @@
+"""Models of other moods, behind a server that keeps the page: what they say, and what they will not say."""
+
+import re
+from collections.abc import Callable
+from contextlib import aclosing
+from itertools import count
+from typing import Any, Final
+
+from conformance.document import at
+from conformance.server.changes import (
+    Asked,
+    Change,
+    Reaction,
+    When,
+    after,
+    depending,
+    having,
+    in_answers,
+    only,
+    saying,
+    wording,
+)
+from conformance.server.deviation import Variant
+from conformance.server.generation import ChatRequest, Finish, Steps, Text, Usage
+from conformance.server.model import MINI
+from conformance.server.tokens import tokens
+from conformance.server.variants.calls import NO_CALLS
+
+_CONTENT: Final = "/data/choices/0/message/content"
+_COLOUR: Final = ("multimodal.image-seen", "multimodal.image-forms-agree")
+
+
+_NO_WORDS: Final = (
+    "finish.stream-length",
+    "response.content-not-empty",
+    "stream.text-accumulates",
+    "stream.text-intact",
+    "stream.done-in-text",
+    "stream.lines-in-text",
+    "stream.not-in-one-burst",
+    "parameters.stop-",
+    "messages.system-obeyed",
+    "messages.history-used",
+    "messages.answers-not-crossed",
+    *_COLOUR,
+)
+"""What an answer without text does not show."""
+
+
+def _mini(asked: Asked) -> bool:
+    """Whether it is the model that is asked, and not one of those that stand for failures."""
+    return asked.get("model") == MINI
+
+
+def _free(asked: Asked) -> bool:
+    """Whether the model may say what it likes: no call is forced on it."""
+    return _mini(asked) and asked.get("tool_choice", "auto") in ("auto", "none")
+
+
+def _messages(asked: Asked) -> list[dict[str, Any]]:
+    found = asked.get("messages")
+    return [message for message in found if isinstance(message, dict)] if isinstance(found, list) else []
+
+
+def _instructed(asked: Asked) -> bool:
+    return any(message.get("role") == "system" for message in _messages(asked))
+
+
+def _begins(asked: Asked) -> str:
+    """The word with which a system message wants every answer to begin; empty where none does."""
+    said = " ".join(str(message.get("content")) for message in _messages(asked) if message.get("role") == "system")
+    found = re.search(r"begin your answer with (\w+)", said)
+    return found[1] if found else ""
+
+
+def _secret(asked: Asked) -> bool:
+    last = (_messages(asked) or [{}])[-1]
+    return "What is the secret" in str(last.get("content"))
+
+
+def _parts(message: Any) -> list[Any]:
+    found = message.get("content")
+    return found if isinstance(found, list) else []
+
+
+def _shows_an_image(asked: Asked) -> bool:
+    return any(str(at(part, "/type")).startswith("image") for message in _messages(asked) for part in _parts(message))
+
+
+def _told_by_a_tool(asked: Asked) -> bool:
+    return bool(at((_messages(asked) or [{}])[-1], "/role") == "tool")
+
+
+async def _spoken(words: str, steps: Steps) -> Steps:
+    await steps.aclose()
+    for token in tokens(words):
+        yield Text(text=token)
+    yield Finish(reason="stop")
+
+
+def _says(words: str, when: When = _free) -> Change:
+    """The same words in answer to the requests that `when` picks, unless a call is forced."""
+    return only(lambda asked: _free(asked) and when(asked), saying(lambda steps, _: _spoken(words, steps)))
+
+
+def _opening(words: Callable[[], str], when: When = _mini) -> Change:
+    """Words before the text of each answer."""
+
+    async def opened(steps: Steps, _request: ChatRequest) -> Steps:
+        first = True
+        async with aclosing(steps):
+            async for step in steps:
+                if first and isinstance(step, Text):
+                    for token in tokens(words()):
+                        yield Text(text=token)
+                first = False
+                yield step
+
+    return only(when, saying(opened))
+
+
+def _closing(words: str, when: When = _mini) -> Change:
+    """Words behind the text of each answer that comes to its end."""
+
+    async def closed(steps: Steps, _request: ChatRequest) -> Steps:
+        said = False
+        async with aclosing(steps):
+            async for step in steps:
+                said = said or isinstance(step, Text)
+                if said and isinstance(step, Finish) and step.reason == "stop":
+                    for token in tokens(words):
+                        yield Text(text=token)
+                yield step
+
+    return only(when, saying(closed))
+
+
+async def _starved(steps: Steps, request: ChatRequest) -> Steps:
+    """Thoughts that nobody sees, as long as the limit, and no word."""
+    if request.limit is None:
+        async with aclosing(steps):
+            async for step in steps:
+                yield step
+        return
+    await steps.aclose()
+    yield Finish(reason="length", usage=Usage(prompt_tokens=request.prompt_tokens, completion_tokens=request.limit))
+
+
+def _lowered(asked: Asked) -> Change:
+    return wording(str.lower) if _begins(asked) else after()
+
+
+def _numbered() -> Change:
+    """Each answer opened by a number of its own."""
+
+    def change() -> Reaction:
+        numbers = count(1)
+        return _opening(lambda: f"No. {next(numbers)}:\n")()
+
+    return change
+
+
+_OPENED: Final = (
+    Variant(id="says-sure-first", does="opens every answer with a friendly word", change=_opening(lambda: "Sure!\n")),
+    Variant(
+        id="says-it-in-japanese", does="opens every answer in Japanese", change=_opening(lambda: "承知しました。🎈\n")
+    ),
+    Variant(id="says-it-on-a-new-line", does="begins every text with line breaks", change=_opening(lambda: "\n\n")),
+    Variant(
+        id="says-more-at-the-end", does="closes every answer with a question", change=_closing("\n\nAnything else?")
+    ),
+    Variant(
+        id="says-it-in-bold",
+        does="opens and closes its answers with asterisks",
+        change=after(_opening(lambda: "**"), _closing("**")),
+    ),
+    Variant(
+        id="says-it-in-stars",
+        does="draws a line of 40 asterisks below its answers",
+        change=_closing("\n" + "*" * 40),
+    ),
+    Variant(
+        id="says-it-otherwise-each-time",
+        does="opens each answer with another number, so that no two are alike",
+        change=_numbered(),
+        unseen=("parameters.stop-", "finish.stream-length"),
+    ),
+)
+
+_UNWILLING: Final = (
+    Variant(
+        id="declines-everything",
+        does="would rather not answer",
+        change=_says("I would rather not talk about that."),
+        unseen=(
+            "stream.text-intact",
+            "stream.done-in-text",
+            "stream.lines-in-text",
+            "stream.not-in-one-burst",
+            "parameters.max-tokens-cap-kept",
+            "messages.system-obeyed",
+            "messages.history-used",
+            "messages.answers-not-crossed",
+            "tools.result-used",
+            *_COLOUR,
+        ),
+    ),
+    Variant(
+        id="says-nothing-at-all",
+        does="ends its turn at once",
+        change=_says(""),
+        unseen=(
+            "parameters.max-tokens-cap-kept",
+            "finish.length",
+            "messages.stateless",
+            "stream.text-intact",
+            "tools.result-",
+            *_NO_WORDS,
+        ),
+    ),
+    Variant(
+        id="thinks-until-the-limit",
+        does="spends its limit on thoughts that it does not show",
+        change=only(_mini, saying(_starved)),
+        unseen=("finish.stop", "messages.stateless", *NO_CALLS, *_NO_WORDS),
+    ),
+    Variant(
+        id="tires-before-the-limit",
+        does="ends a very long answer of its own accord",
+        change=_says("1, 2, 3, and so on.", lambda asked: asked.get("max_tokens", 0) == 513),
+        unseen=("parameters.max-tokens-cap-kept",),
+    ),
+)
+
+_SYSTEM: Final = (
+    Variant(
+        id="system-message-unheeded",
+        does="reads the system message and does as it likes",
+        change=_says("As you like.", _instructed),
+        unseen=("messages.system-obeyed",),
+    ),
+    Variant(
+        id="system-message-in-small-letters",
+        does="does the system message's bidding in small letters",
+        change=depending(_lowered),
+    ),
+    Variant(
+        id="system-message-at-the-end",
+        does="does the system message's bidding at the end",
+        change=depending(
+            lambda asked: (
+                _says(f"All right, and {word}.", lambda _: not _secret(asked)) if (word := _begins(asked)) else after()
+            )
+        ),
+    ),
+)
+
+_MEMORY: Final = (
+    Variant(
+        id="secret-kept",
+        does="keeps to itself what it was told to keep in mind",
+        change=_says("I must not tell it.", _secret),
+        unseen=("messages.history-used",),
+    ),
+    Variant(
+        id="secret-shown-in-a-sentence",
+        does="tells what it was told in capitals, in a sentence",
+        change=only(_secret, after(wording(str.upper), _opening(lambda: "It is:\n**"), _closing("**, you said."))),
+    ),
+)
+
+_PICTURES: Final = (
+    Variant(
+        id="colour-in-a-sentence",
+        does="names the colour of an image in a sentence",
+        change=_says("You shared a plain square, rendered in a strong RED tone.", _shows_an_image),
+    ),
+    Variant(
+        id="colour-of-a-shade",
+        does="names a shade",
+        change=_says("Crimson.", _shows_an_image),
+        unseen=_COLOUR,
+    ),
+    Variant(
+        id="colour-among-others",
+        does="names several colours",
+        change=_says("It is red, neither blue nor green.", _shows_an_image),
+        unseen=_COLOUR,
+    ),
+    Variant(
+        id="colour-not-seen",
+        does="says that it sees no image",
+        change=_says("I cannot look at the images that are shared with me.", _shows_an_image),
+        unseen=_COLOUR,
+    ),
+)
+
+_RESULTS: Final = (
+    Variant(
+        id="result-unused",
+        does="says little after a tool's result",
+        change=_says("Done.", _told_by_a_tool),
+        unseen=("tools.result-used",),
+    ),
+    Variant(
+        id="result-passed-over",
+        does="says nothing after a tool's result",
+        change=_says("", _told_by_a_tool),
+        unseen=("tools.result-",),
+    ),
+    Variant(
+        id="result-with-grouped-digits",
+        does="groups the digits of a tool's result",
+        change=_says("It is 4,711 degrees.", _told_by_a_tool),
+    ),
+)
+
+_STOPS: Final = (
+    Variant(
+        id="stops-without-blanks",
+        does="cuts the blanks off that stand before a stop sequence",
+        change=only(having("stop"), in_answers(_CONTENT, lambda said: said and said.rstrip())),
+    ),
+    Variant(
+        id="stops-with-blanks",
+        does="leaves blanks where a stop sequence stood",
+        change=only(having("stop"), in_answers(_CONTENT, lambda said: said and said + " \n")),
+    ),
+)
+
+VARIANTS: Final = (*_OPENED, *_UNWILLING, *_SYSTEM, *_MEMORY, *_PICTURES, *_RESULTS, *_STOPS)

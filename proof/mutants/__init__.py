@@ -1,0 +1,1 @@
+"""Mutation testing of our own code: `nox -s mutants`."""

@@ -1,0 +1,101 @@
+"""`python -m proof.mutants [MODULE...]`: change our code in one place at a time, and see whether a test notices.
+
+A module is named as in the table of docs/mutants.md: `sse`, `checks/ending`. Without one, all are run. Tests that a
+change of a check must turn red are those of tests/test_checks.py, so the checks are judged over the same evidence.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from conformance.checks import CHECKS
+from proof.mutants import survivors
+from proof.mutants.cases import shown
+from proof.mutants.operators import Mutant, mutants
+from proof.mutants.survivors import Survivor, Totals
+from proof.mutants.trial import ROOT, SURVIVED, TIMEOUT, Killer, outcome, resting_on, settle, tested_by, timed
+
+TESTS: Final = {
+    "sse": ("test_sse.py",),
+    "verdict": ("test_verdict.py", "test_verdict_wants.py"),
+    "check": ("test_check.py",),
+    "reading": ("test_reading.py",),
+    "clients": ("test_clients.py", "test_clients_differential.py"),
+}
+"""The tests of a module's own, run before any check is judged by it."""
+ENOUGH: Final = ("sse", "verdict")
+"""Modules whose own tests must kill every mutant, though checks rest on them."""
+MODULES: Final = (*TESTS, *sorted(f"checks/{found.stem}" for found in ROOT.glob("conformance/checks/[!_]*.py")))
+_PATIENCE: Final = (4, 10.0)
+"""A mutant that takes this many times as long as the module unchanged, and these seconds more, is a timeout."""
+
+
+def main() -> int:
+    """The gate: 0 where the survivors are those that are listed with a reason, no more and no fewer; else 1."""
+    parser = argparse.ArgumentParser(prog="python -m proof.mutants", description=__doc__)
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"any of {', '.join(MODULES)}")
+    chosen = parser.parse_args().modules
+    if unknown := [name for name in chosen if name not in MODULES]:
+        parser.error(f"{unknown[0]} is none of {', '.join(MODULES)}")
+    settle()
+    totals, wrong = [], 0
+    for name in MODULES:
+        if not chosen or name in chosen:
+            found, left = _run(name)
+            print(f"{name}: {found}", flush=True)
+            for complaint in survivors.compared(found, left):
+                print(f"  {complaint}", flush=True)
+                wrong += 1
+            totals.append(found)
+            survivors.written(totals, order=MODULES)
+    return 1 if wrong else 0
+
+
+def _run(name: str) -> tuple[Totals, list[Survivor]]:
+    """What became of the mutants of a module, and which of them live."""
+    file = ROOT / f"conformance/{name}.py"
+    module = f"conformance.{name.replace('/', '.')}"
+    stale = resting_on(module)
+    killers = _killers(name, stale)
+    source = file.read_text("utf-8")
+    unchanged, seconds = timed(lambda: outcome(module, source, killers, stale, patience=900.0))
+    if unchanged != SURVIVED:
+        sys.exit(f"{name}: killed though nothing is changed: {unchanged}")
+    patience = seconds * _PATIENCE[0] + _PATIENCE[1]
+    counts: Counter[str] = Counter()
+    left: list[Survivor] = []
+    for mutant in mutants(source):
+        told = outcome(module, mutant.code, killers, stale, patience=patience)
+        counts["survived" if told == SURVIVED else "timeout" if told == TIMEOUT else "killed"] += 1
+        if told == SURVIVED:
+            left.append(_survivor(name, mutant))
+            print(f"{name}:{mutant.line} survives", file=sys.stderr, flush=True)
+    totals = Totals(module=name, killed=counts["killed"], timeout=counts["timeout"], survived=counts["survived"])
+    return totals, left
+
+
+def _survivor(name: str, mutant: Mutant) -> Survivor:
+    return Survivor(module=name, function=mutant.function, was=mutant.was, now=mutant.now)
+
+
+def _killers(name: str, stale: frozenset[str]) -> Sequence[Killer]:
+    """The module's own tests, then the checks that rest on it."""
+    own = [tested_by(*(str(Path("tests") / test) for test in TESTS[name]))] if TESTS.get(name) else []
+    if name in ENOUGH:
+        return own
+    ids = tuple(identity for identity, check in CHECKS.items() if check.find.__module__ in stale)
+    everything = shown()
+
+    def judged() -> str:
+        from proof.mutants.judging import complaint  # noqa: PLC0415  # its checks are to be the mutant's
+
+        return complaint(everything, ids, everywhere=name not in TESTS)
+
+    return [*own, judged]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

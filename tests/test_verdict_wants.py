@@ -1,0 +1,167 @@
+"""What a model is found to have, what a requirement wants of the target file, and what a finding tells of it."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from conformance.exchange import Exchange, Request
+from conformance.verdict import DECIDED, Capability, Verdict
+from tests.test_verdict import exchange, judged, only, row, telling
+
+NOT_ASKED = Capability(has=None, how="not asked")
+
+
+def target(**members: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {"profile": "native", "capabilities": {}, "triggers": [], "max_output_tokens": None}
+    return {"target": given | members}
+
+
+def asking(content: Any, probe: str = "fine", *, status: int = 200, **members: Any) -> Exchange:
+    body = {"model": "m", "messages": [{"role": "user", "content": content}], **members}
+    return exchange(probe, status=status, request=json.dumps(body).encode())
+
+
+def part(kind: str) -> dict[str, Any]:
+    media = {"url": "http://x/a"} if kind.endswith("_url") else {"data": "AAAA", "media_type": "image/png"}
+    return {"type": kind, kind: media}
+
+
+TOOL = {"type": "function", "function": {"name": "f"}}
+
+
+@pytest.mark.parametrize(
+    "kind, name",
+    [("image_url", "vision"), ("image_base64", "vision"), ("audio_url", "audio"), ("audio_base64", "audio")],
+)
+def test_a_part_that_is_served_shows_its_capability_and_no_other(kind: str, name: str) -> None:
+    found = judged(asking([{"type": "text", "text": "Look."}, part(kind)]), header=target()).capabilities
+
+    assert found == {"tools": NOT_ASKED, "vision": NOT_ASKED, "audio": NOT_ASKED} | {
+        name: Capability(has=True, how="found by asking: fine was served")
+    }
+
+
+def _with_another_key(asked: Exchange) -> Exchange:
+    request = Request(method="POST", url="http://x/", headers=(("Authorization", "Bearer x"),), body=asked.request.body)
+    return replace(asked, request=request)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        asking("Hi"),
+        asking([{"type": "text", "text": "Hi"}]),
+        asking("Hi", tools=[]),
+        asking("Hi", tools={}),
+        asking("Hi", tools=[TOOL], status=300),
+        replace(asking("Hi", tools=[TOOL]), response=None, pieces=()),
+        _with_another_key(asking("Hi", tools=[TOOL])),
+        exchange("fine", request=b"[]"),
+    ],
+    ids=["text", "a part of text", "no tools", "tools of no shape", "neither", "no answer", "another key", "no object"],
+)
+def test_what_does_not_use_a_capability_or_was_not_answered_says_nothing_of_it(asked: Exchange) -> None:
+    assert set(judged(asked, header=target()).capabilities.values()) == {NOT_ASKED}
+
+
+def test_the_first_refusal_tells_why_a_capability_is_absent() -> None:
+    refused = [asking("Hi", probe, tools=[TOOL], status=422) for probe in ("first", "second")]
+
+    found = judged(*refused, header=target()).capabilities["tools"]
+
+    assert found == Capability(has=False, how="found by asking: first was refused, HTTP 422")
+
+
+def test_a_declared_capability_says_where_it_was_declared() -> None:
+    found = judged("fine", header=target(capabilities={"audio": False})).capabilities["audio"]
+
+    assert found == Capability(has=False, how="declared in the target file")
+
+
+DEAR = "an answer of 1025 tokens is too dear; needs a model whose max_output_tokens is 1024 or less"
+UNKNOWN = "needs the model's max_output_tokens in the target file"
+
+
+@pytest.mark.parametrize(
+    "need, cap, reason",
+    [
+        ("max_output_tokens", None, UNKNOWN),
+        ("max_output_tokens", 1025, ""),
+        ("small_output_cap", None, UNKNOWN),
+        ("small_output_cap", 1025, DEAR),
+        ("small_output_cap", 1024, ""),
+        ("model", None, ""),
+    ],
+)
+def test_what_needs_a_cap_is_excused_where_the_target_file_gives_none_that_serves(
+    need: str, cap: int | None, reason: str
+) -> None:
+    finding = only(judged(rows=(row(needs=(need,)),), header=target(max_output_tokens=cap)))
+
+    if reason:
+        assert (finding.verdict, finding.explanation, finding.excused) == (Verdict.UNTESTED, reason, True)
+    else:
+        assert (finding.verdict, finding.excused) == (Verdict.INCONCLUSIVE, False)
+        assert finding.explanation == "no exchange could show it"
+
+
+def test_a_requirement_without_a_check_is_excused_while_the_target_file_lacks_what_it_needs() -> None:
+    finding = only(judged(rows=(row(needs=("backend",)),), checks=(), header=target()))
+
+    assert (finding.verdict, finding.excused) == (Verdict.UNTESTED, True)
+    assert finding.explanation == "needs a scripted backend behind the target"
+    assert only(judged(checks=())).explanation == "the suite has no check for it"
+
+
+def test_what_the_plan_promised_and_the_catalogue_lacks_is_never_green() -> None:
+    missing = {"promised": ["x.one", "x.gone", "x.also"]}
+
+    green, broken = judged("fine", header=missing), judged("broken", header=missing)
+
+    assert (green.verdict, green.reason) == ("incomplete", "promised and not judged: x.also, x.gone")
+    assert broken.verdict == "nonconformant"
+    assert broken.reason == "1 MUST failed; promised and not judged: x.also, x.gone"
+
+
+def test_an_interrupted_run_tells_what_an_exchange_did_not_show_rather_than_that_it_ended() -> None:
+    interrupted = {"ended": "interrupted", "reason": ""}
+
+    assert only(judged("unseen", footer=interrupted)).explanation == "unseen does not show it"
+    assert only(judged("unseen", footer=interrupted)).verdict is Verdict.INCONCLUSIVE
+    assert only(judged(footer=interrupted)).verdict is Verdict.UNTESTED
+
+
+def test_of_what_showed_nothing_the_two_commonest_reasons_are_told() -> None:
+    asked = [f"unseen-{letter}" for letter in "cbbaaa"]
+
+    finding = only(judged(*asked))
+
+    assert finding.explanation == "unseen-a does not show it; unseen-b does not show it"
+    assert finding.evidence == ("unseen-c", "unseen-b", "unseen-a")
+
+
+def test_a_finding_keeps_twenty_violations_and_names_five_exchanges() -> None:
+    finding = only(judged(*(f"broken-{number}" for number in range(30)), "fine"))
+
+    assert (len(finding.violations), len(finding.evidence), finding.seen) == (20, 5, 31)
+
+
+def test_what_is_conformant_needs_no_words_and_what_is_undecided_is_counted() -> None:
+    green = judged("fine")
+    rows = (row("x.one"), row("x.two"), row("x.three"))
+    one, two = (judged("fine", rows=rows[:number], checks=(telling("x.one"),)) for number in (2, 3))
+
+    assert (green.reason, only(green).explanation) == ("", "")
+    assert one.reason == "undecided: x.two"
+    assert two.reason == "undecided: x.two and 1 more"
+
+
+def test_a_crash_of_ours_was_seen_once() -> None:
+    assert only(judged("fine", "crash", "crash")).seen == 1
+
+
+def test_the_words_of_verdicts_are_those_of_the_report() -> None:
+    assert [*Verdict] == ["pass", "fail", "inconclusive", "error", "untested", "not_applicable"]
+    assert DECIDED == ("pass", "fail")
