@@ -17,6 +17,7 @@ from rich.console import Console
 
 from conformance import __version__, run
 from conformance.document import NotJson, parse
+from conformance.generate.remembered import DEFAULT as DEFAULT_DATABASE
 from conformance.listing import listing
 from conformance.plan import QUICK_REQUESTS, Plan
 from conformance.report import terminal
@@ -100,6 +101,13 @@ def _selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="N",
                 help="Requests to find the smallest that shows a violation. [100]",
             ),
+            click.option(
+                "--database",
+                type=click.Path(path_type=Path, file_okay=False),
+                default=DEFAULT_DATABASE,
+                metavar="DIR",
+                help=f"Where generated requests that showed a violation are kept. [{DEFAULT_DATABASE}]",
+            ),
         ]
     ):
         command = option(command)
@@ -165,6 +173,7 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         examples=options["examples"],
         seed=options["seed"],
         shrinks=options["max_shrinks"],
+        remembered=options["database"],
     )
     console = Console(stderr=False, soft_wrap=False)
     with _target(url, options) as (target, key):

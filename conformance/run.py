@@ -13,6 +13,7 @@ from conformance import __version__, evidence, verdict
 from conformance.checks import CHECKS
 from conformance.exchange import Ending, Exchange
 from conformance.generate.asked import generated
+from conformance.generate.remembered import Remembered
 from conformance.observe import Ended, observe
 from conformance.plan import Plan, planned
 from conformance.probe import Probe
@@ -20,7 +21,7 @@ from conformance.probes import OPENING, PROBES
 from conformance.report import html, junit, markdown, record
 from conformance.requirement import Level, catalogue, digest
 from conformance.selection import Selection, filtered
-from conformance.shrinking import Drawn, smaller
+from conformance.shrinking import Drawn, smaller, unbroken
 from conformance.target import BadInput, Target
 
 EXITS: Final[Mapping[str, int]] = {"conformant": 0, "nonconformant": 1, "aborted": 3, "incomplete": 4}
@@ -70,13 +71,26 @@ def _generated(target: Target, selection: Selection) -> Mapping[str, Probe]:
         BadInput: the limits cannot hold them.
     """
     drawn = _drawn(target, selection)
-    made = generated(drawn.examples, drawn.seed, drawn.capabilities, opening=OPENING.name)
+    kept = _remembered(target, selection)
+    made = generated(
+        drawn.examples,
+        drawn.seed,
+        drawn.capabilities,
+        model=drawn.model,
+        opening=OPENING.name,
+        kept=kept.bodies() if kept else (),
+    )
     if made and len(made) + len(PROBES) > target.limits.max_requests:
         raise BadInput(
             f"--examples {selection.examples} makes {len(made)} requests, for which --max-requests"
             f" {target.limits.max_requests} has no room beside the others; {len(made) + 2 * len(PROBES)} has"
         )
     return made
+
+
+def _remembered(target: Target, selection: Selection) -> Remembered | None:
+    wanted = selection.examples and selection.remembered
+    return Remembered(wanted, f"{target.endpoint} {target.model}") if wanted else None
 
 
 def _drawn(target: Target, selection: Selection) -> Drawn:
@@ -215,7 +229,10 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
                 rest = replace(target, limits=replace(target.limits, max_requests=left))
                 await observe((OPENING, *again), target=rest, key=key, record=second, opening=OPENING.name)
             if selection.examples and outcome.ended is Ended.COMPLETE:
-                await smaller(tuple(exchanges), _drawn(target, selection), one, most=selection.shrinks)
+                drawn = _drawn(target, selection)
+                found = await smaller(tuple(exchanges), drawn, one, most=selection.shrinks)
+                if remembered := _remembered(target, selection):
+                    remembered.renew(found, answered=unbroken(exchanges, drawn))
         except asyncio.CancelledError:
             close("interrupted", "")
             raise

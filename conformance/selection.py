@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from conformance.requirement import CLASSES, Requirement
@@ -35,6 +36,8 @@ class Selection:
     """Which ones; the same seed gives the same requests."""
     shrinks: int = 100
     """How many requests may be sent to find the smallest that shows a violation."""
+    remembered: Path | None = None
+    """The directory that holds what earlier runs found; without it nothing is remembered."""
 
     def __str__(self) -> str:
         """The selection as options, for the report."""

@@ -1,8 +1,9 @@
 """From the violations that generated requests brought out to the smallest requests that show them, live and bounded."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, Final
 
 from conformance import verdict
@@ -10,17 +11,19 @@ from conformance.check import Check
 from conformance.checks import CHECKS
 from conformance.checks.generated import defect_of, valid
 from conformance.exchange import Exchange
-from conformance.generate.asked import DEFECT, PREFIX, VALID
+from conformance.generate.asked import DEFECT, KEPT, PLAIN, PREFIX, VALID, twinned
 from conformance.generate.defects import grade_of
 from conformance.generate.shrink import Search, keeps_the_page, key, shrunk, without_the_needless
 from conformance.generate.valid import Body
 from conformance.probe import MODEL, Probe, Step, filled
+from conformance.probes import OPENING
 from conformance.reading import sent
 from conformance.requirement import catalogue
 from conformance.verdict import Verdict
 
 MOST_SEARCHES: Final = 5
 """Requirements for which a smaller request is looked for in one run; the gravest come first."""
+_SMALLER: Final = "-smaller-"
 
 Ask = Callable[[Probe], Awaitable[Exchange | None]]
 
@@ -35,8 +38,8 @@ class Drawn:
     model: str
 
 
-async def smaller(exchanges: Sequence[Exchange], drawn: Drawn, ask: Ask, *, most: int) -> None:
-    """Look for the smallest request behind each violation that only generated requests brought out.
+async def smaller(exchanges: Sequence[Exchange], drawn: Drawn, ask: Ask, *, most: int) -> tuple[Body, ...]:
+    """The smallest request behind each violation that only generated requests brought out, as far as it was found.
 
     Args:
         exchanges: those of the run; whatever is asked joins the run's evidence by `ask`.
@@ -47,8 +50,21 @@ async def smaller(exchanges: Sequence[Exchange], drawn: Drawn, ask: Ask, *, most
     final = tuple(exchange for exchange in exchanges if not exchange.retried)
     shown = [(identity, found) for identity, check in CHECKS.items() if (found := _found(identity, check, final))]
     shown.sort(key=lambda pair: catalogue()[pair[0]].level.value != "MUST")
-    for identity, exchange in shown[:MOST_SEARCHES] if most else ():
-        await _search(identity, exchange, final, drawn, ask, most=most)
+    return tuple(
+        [
+            await _search(identity, exchange, final, drawn, ask, most=most)
+            for identity, exchange in shown[:MOST_SEARCHES]
+        ]
+    )
+
+
+def unbroken(exchanges: Sequence[Exchange], drawn: Drawn) -> Iterator[Body]:
+    """The requests that earlier runs kept, and that were answered now without a violation."""
+    final = tuple(exchange for exchange in exchanges if not exchange.retried)
+    for exchange in final:
+        kept = exchange.probe.startswith((VALID + KEPT, DEFECT + KEPT)) and _SMALLER not in exchange.probe
+        if kept and exchange.response is not None and not any(breaks(name, exchange, final) for name in CHECKS):
+            yield _blank(sent(exchange), drawn.model)
 
 
 def _found(identity: str, check: Check, exchanges: Sequence[Exchange]) -> Exchange | None:
@@ -66,22 +82,26 @@ def _found(identity: str, check: Check, exchanges: Sequence[Exchange]) -> Exchan
 
 async def _search(  # noqa: PLR0913  # what a search depends on
     identity: str, found: Exchange, exchanges: Sequence[Exchange], drawn: Drawn, ask: Ask, *, most: int
-) -> None:
+) -> Body:
     loop = asyncio.get_running_loop()
-    count = 0
+    tried = count(1)
+    twin = twinned(found)
 
-    def shows(body: Body) -> bool:
-        nonlocal count
-        count += 1
+    def answered(name: str, body: Body, control: str) -> Exchange | None:
         probe = Probe(
-            name=f"{found.probe}-smaller-{count}",
+            name=name,
             asks=f"{found.probe} made smaller, to see what {identity} hangs on.",
             steps=(Step(body=body),),
-            control=found.control,
+            control=control,
         )
         # Hypothesis shrinks in a thread of its own, while this loop goes on sending.
-        answer = asyncio.run_coroutine_threadsafe(_asked(ask, probe), loop).result()
-        return answer is not None and breaks(identity, answer, exchanges)
+        return asyncio.run_coroutine_threadsafe(_asked(ask, probe), loop).result()
+
+    def shows(body: Body) -> bool:
+        name = f"{found.probe}{_SMALLER}{next(tried)}"
+        plain = answered(name + PLAIN, {**body, "stream": False}, OPENING.name) if twin else None
+        answer = answered(name, body, name + PLAIN if twin else found.control)
+        return answer is not None and breaks(identity, answer, [*exchanges, *filter(None, (plain,))])
 
     body = _blank(sent(found), drawn.model)
     if valid(found):
@@ -90,8 +110,8 @@ async def _search(  # noqa: PLR0913  # what a search depends on
             for each in exchanges
             if each.probe.startswith(VALID)
         }
-        search = Search(shows, known=known, most=most)
-        await asyncio.to_thread(
+        search = Search(shows, known=known, most=most, cost=2 if twin else 1)
+        return await asyncio.to_thread(
             shrunk,
             search,
             body,
@@ -100,15 +120,14 @@ async def _search(  # noqa: PLR0913  # what a search depends on
             capabilities=drawn.capabilities,
             keeps=keeps_the_page,
         )
-    else:
-        _, wrong = defect_of(found)
-        search = Search(shows, known={key(body): True}, most=most)
+    _, wrong = defect_of(found)
+    search = Search(shows, known={key(body): True}, most=most)
 
-        def keeps(smaller_body: Body) -> bool:
-            graded = grade_of(filled(smaller_body, model=drawn.model, cap=None, earlier=()))
-            return graded is not None and wrong is not None and graded[1].schema == wrong.schema
+    def keeps(smaller_body: Body) -> bool:
+        graded = grade_of(filled(smaller_body, model=drawn.model, cap=None, earlier=()))
+        return graded is not None and wrong is not None and graded[1].schema == wrong.schema
 
-        await asyncio.to_thread(without_the_needless, search, body, keeps)
+    return await asyncio.to_thread(without_the_needless, search, body, keeps)
 
 
 async def _asked(ask: Ask, probe: Probe) -> Exchange | None:

@@ -278,8 +278,13 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
             seen=len(kept),
             evidence=(ids + tuple(kept))[:_EVIDENCE],
         )
-    if kept:
+    if kept and ("examples" not in row.needs or len(kept) >= _TELLING * (len(kept) + len(unshown))):
         return Finding(requirement=row, verdict=Verdict.PASS, seen=len(kept), evidence=tuple(kept[:_EVIDENCE]))
+    return _undecided(row, check, kept, unshown)
+
+
+def _undecided(row: Requirement, check: Check, kept: Sequence[str], unshown: Sequence[tuple[Exchange, str]]) -> Finding:
+    """The finding where nothing was broken, and nothing, or next to nothing of what was generated, showed anything."""
     made_for = {probe.name for probe in check.probes}
     told = [(exchange, reason) for exchange, reason in unshown if exchange.probe in made_for] or unshown
     reasons = Counter(reason for _, reason in told).most_common(2)
@@ -287,8 +292,10 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
     return Finding(
         requirement=row,
         verdict=Verdict.INCONCLUSIVE,
-        explanation="; ".join(reason for reason, _ in reasons),
-        evidence=ids[:_EVIDENCE],
+        explanation=(f"only {len(kept)} of {len(kept) + len(unshown)} showed anything: " if kept else "")
+        + "; ".join(reason for reason, _ in reasons),
+        seen=len(kept),
+        evidence=(ids + tuple(kept))[:_EVIDENCE],
     )
 
 
@@ -299,6 +306,7 @@ def _telling(exchange: Exchange) -> tuple[bool, int]:
 
 
 _EVIDENCE: Final = 5
+_TELLING: Final = 0.1  # of the generated requests: fewer that show something are no pass
 _VIOLATIONS: Final = 20
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,8 @@ from conformance.server.changes import (
     only,
     put,
     refusing,
+    streams,
+    wording,
 )
 from conformance.server.deviation import Deviation
 from conformance.target import Key, Limits
@@ -59,6 +62,8 @@ class Hidden:
     requirement: str
     smallest: set[str]
     """The members of the request that is left."""
+    says: str = ""
+    """Part of its text."""
 
 
 def named_at_length(asked: Asked) -> bool:
@@ -66,13 +71,19 @@ def named_at_length(asked: Asked) -> bool:
 
 
 def with_true_as_one(document: Any) -> Any:
-    return put(document, "/max_tokens", 1) if document.get("max_tokens") is True else document
+    taken = isinstance(document, dict) and document.get("max_tokens") is True
+    return put(document, "/max_tokens", 1) if taken else document
+
+
+def without_fraktur(text: str) -> str:
+    """Question marks for letters beyond the BMP; the emoji of the declared requests is none."""
+    return re.sub("[\U0001d400-\U0001d7ff]", "?", text)
 
 
 HIDDEN: Final = (
     Hidden(
         name="rejects top_p together with seed",
-        change=refusing(lambda asked: "top_p" in asked and "seed" in asked, "top_p"),
+        change=refusing(lambda asked: {*asked} & {"top_p", "seed", "metadata"} == {"top_p", "seed"}, "top_p"),
         requirement="parameters.generated-accepted",
         smallest={"model", "messages", "top_p", "seed"},
     ),
@@ -92,6 +103,12 @@ HIDDEN: Final = (
         smallest={"model", "messages", "stop"},
     ),
     Hidden(
+        name="mangles letters beyond the BMP in streams only",
+        change=only(streams, wording(without_fraktur)),
+        requirement="stream.text-intact",
+        smallest={"model", "messages", "stream"},
+    ),
+    Hidden(
         name="accepts max_tokens true",
         change=mending(with_true_as_one),
         requirement="parameters.generated-turned-down",
@@ -103,16 +120,13 @@ HIDDEN: Final = (
 @pytest.mark.parametrize("hidden", [pytest.param(each, id=each.name) for each in HIDDEN])
 def test_a_fault_that_no_declared_request_shows_is_found_and_made_small(tmp_path: Path, hidden: Hidden) -> None:
     server = Deviation(id="hidden", does=hidden.name, change=hidden.change)
-    assert (
-        failing(report(tmp_path / "declared", server, examples=0)) == {}
-        if (tmp_path / "declared").mkdir() is None
-        else None
-    )
+    declared, generated = tmp_path / "declared", tmp_path / "generated"
+    declared.mkdir()
+    generated.mkdir()
 
-    (tmp_path / "generated").mkdir()
-    found = failing(report(tmp_path / "generated", server, examples=200))
+    assert failing(report(declared, server, examples=0)) == {}
 
+    found = failing(report(generated, server, examples=200))
     assert hidden.requirement in found
-    row = found[hidden.requirement]
-    body = json.loads(row["reproduce"].partition("--data-binary '")[2].rstrip("'"))
+    body = json.loads(found[hidden.requirement]["reproduce"].partition("--data-binary '")[2].rstrip("'"))
     assert set(body) == hidden.smallest

@@ -7,8 +7,9 @@ from conformance.check import Check, Group, Violation, beside_control, check, li
 from conformance.checks.request import busy, served
 from conformance.document import MISSING, at, shown
 from conformance.exchange import Exchange
-from conformance.generate.asked import AGAIN, BASE, DEFECT, PREFIX, VALID
+from conformance.generate.asked import AGAIN, BASE, DEFECT, PREFIX, TEXT, VALID
 from conformance.generate.defects import Grade, grade_of
+from conformance.generate.texts import TEXTS
 from conformance.reading import Unobservable, answer, error_code, error_document, head, sent
 from conformance.schema import Defect
 
@@ -20,11 +21,15 @@ def valid(exchange: Exchange) -> bool:
 
 def graded(*grades: Grade) -> Callable[[Exchange], bool]:
     """A predicate: a generated request with one defect of these grades."""
-    return lambda exchange: exchange.probe.startswith(DEFECT) and defect_of(exchange)[0] in grades
+    return lambda exchange: exchange.probe.startswith((DEFECT, TEXT)) and defect_of(exchange)[0] in grades
 
 
 def defect_of(exchange: Exchange) -> tuple[Grade | None, Defect | None]:
-    """What is broken in the request, read from what was sent."""
+    """What is broken in the request: read from what was sent, unless it is the text itself."""
+    if text := TEXTS.get(exchange.probe.removeprefix(TEXT)):
+        return text.grade, Defect(
+            pointer="", rule="text", expected="JSON", found=text.breaks, schema="", message=text.breaks
+        )
     return grade_of(sent(exchange)) or (None, None)
 
 

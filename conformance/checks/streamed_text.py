@@ -20,6 +20,7 @@ from conformance.checks.streamed_calls import streamed_calls
 from conformance.checks.tools import calls
 from conformance.document import MISSING, at, shown
 from conformance.exchange import Exchange
+from conformance.generate.asked import twinned
 from conformance.probes import stream as probes
 from conformance.probes.failures import DIES_MID_STREAM
 from conformance.probes.tools import REQUIRED_CALL
@@ -152,9 +153,13 @@ def _begun_again(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected="what is new since the chunk before", found=found, where=where)
 
 
+def _shows_characters(exchange: Exchange) -> bool:
+    return of(probes.MULTILINGUAL, probes.TOOL_CALL)(exchange) or (twinned(exchange) and streamed(exchange))
+
+
 @check(
     "stream.text-intact",
-    when=of(probes.MULTILINGUAL, probes.TOOL_CALL),
+    when=_shows_characters,
     probes=(probes.MULTILINGUAL,),
     groups=_beside_the_same,
 )

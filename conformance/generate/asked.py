@@ -1,78 +1,146 @@
 """The probes of generated requests: good ones, and defects between two controls."""
 
+import json
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Final
+from math import ceil
+from typing import Final, TypeVar
 
-from hypothesis.database import ExampleDatabase
-
-from conformance.generate.defects import BASES, NEEDS, Defective, single_defects
+from conformance.exchange import Exchange
+from conformance.generate.corpus import SLUG, Case, cases
+from conformance.generate.defects import BASES, NEEDS, Defective, Grade, grade_of, single_defects
+from conformance.generate.texts import TEXTS
 from conformance.generate.valid import Body, drawn
-from conformance.probe import Probe, Step, Writing
+from conformance.generate.wording import REPEAT, TROUBLE
+from conformance.probe import MODEL, Probe, Step, Writing, filled
 
 PREFIX: Final = "generated."
 VALID: Final = PREFIX + "valid-"
 DEFECT: Final = PREFIX + "defect."
 BASE: Final = PREFIX + "base-"
+PLAIN: Final = "-plain"
+"""What the name of a request ends in that asks without a stream what another asks with one."""
 AGAIN: Final = "-again"
 """What the name of a base ends in when it is sent once more, after its defects."""
-DEFECTS_PER_EXAMPLE: Final = 2
-"""So many defects are sent for each good request, as long as there are any: they cost no tokens."""
+TEXT: Final = PREFIX + "text."
+OPEN: Final = PREFIX + "open."
+"""A request that the page leaves open: anything but a failure may come of it."""
+KEPT: Final = "kept-"
+"""What the name of a request begins with, after its kind, that an earlier run found."""
+PER_EXAMPLE: Final[Mapping[str, float]] = {"defects": 2, "cases": 1, "echoes": 0.05, "texts": 0.15}
+"""How many of the other kinds are sent for each request that is drawn; what is refused costs no tokens."""
 
+T = TypeVar("T")
+_TOGETHER: Final = 4
 _WRITINGS: Final = tuple(Writing)
 
 
-def generated(
+def generated(  # noqa: PLR0913  # what the requests depend on
     examples: int,
     seed: int,
     capabilities: Collection[str],
     *,
+    model: str,
     opening: str,
-    database: ExampleDatabase | None = None,
+    kept: Sequence[Body] = (),
 ) -> Mapping[str, Probe]:
     """The probes by name, in the order of sending: the same for the same arguments.
 
     Args:
-        examples: how many good requests; there are up to `DEFECTS_PER_EXAMPLE` times as many defects.
+        examples: how many requests to draw; the other kinds are as many as `PER_EXAMPLE` says, while there are any.
         seed: what the choice depends on.
         capabilities: what the model has; nothing else is asked of it.
+        model: its slug.
         opening: the name of the probe that a good request is measured against.
-        database: failures of earlier runs, which come first.
+        kept: requests that showed a violation in earlier runs; they come first.
     """
     if not examples:
         return {}
     chance = random.Random(seed)  # noqa: S311  # no secret
-    valid = [
-        good(f"{number:03}", body, opening=opening, writing=chance.choice(_WRITINGS))
-        for number, body in enumerate(drawn(examples, seed, capabilities, database=database), start=1)
+    able = {"", *capabilities}
+
+    def some(kind: str, of: Sequence[T]) -> list[T]:
+        kept = set(chance.sample(range(len(of)), min(ceil(PER_EXAMPLE[kind] * examples), len(of))))
+        return [each for place, each in enumerate(of) if place in kept]
+
+    before = [probe for number, body in enumerate(kept, start=1) for probe in _kept(number, body, opening)]
+    drawn_ = [
+        probe
+        for number, body in enumerate(drawn(examples, seed, capabilities), start=1)
+        for probe in good(f"{number:03}", body, opening=opening, writing=chance.choice(_WRITINGS))
     ]
-    defects = _chosen(chance, DEFECTS_PER_EXAMPLE * examples, capabilities)
-    bases = {defect.base: None for defect in defects}
+    echoes = [probe for name, body in some("echoes", _echoes()) for probe in good(name, body, opening=opening)]
+    defects = some("defects", [each for each in single_defects() if NEEDS.get(each.base, "") in able])
+    foreign = some("cases", [each for each in cases() if NEEDS.get(each.base, "") in able])
+    texts = some("texts", tuple(TEXTS))
+    bases = dict.fromkeys(
+        ["plain", *(defect.base for defect in defects), *(case.base for case in foreign if case.refused)]
+    )
     probes = chain(
-        valid,
+        before,
+        drawn_,
+        echoes,
         (_base(name, opening) for name in bases),
         map(_defect, defects),
+        (_case(case, opening) for case in foreign),
+        (_text(name, model) for name in texts),
         (_base(name, opening, AGAIN) for name in bases),
     )
     return {probe.name: probe for probe in probes}
 
 
-def good(name: str, body: Body, *, opening: str, writing: Writing = Writing.PLAIN) -> Probe:
-    """A request that must be accepted."""
-    return Probe(
+def _kept(number: int, body: Body, opening: str) -> Iterator[Probe]:
+    if grade_of(filled(body, model=SLUG, cap=None, earlier=())) is None:
+        yield from good(f"{KEPT}{number}", body, opening=opening)
+    else:
+        yield Probe(
+            name=f"{DEFECT}{KEPT}{number}",
+            asks="A request with one defect, which was taken in an earlier run.",
+            steps=(Step(body=body),),
+            control=BASE + "plain",
+        )
+
+
+def _echoes() -> list[tuple[str, Body]]:
+    """Streams that give back every text that makes trouble, a few in each."""
+    few = [TROUBLE[start : start + _TOGETHER] for start in range(0, len(TROUBLE), _TOGETHER)]
+    return [
+        (
+            f"echo-{number}",
+            {
+                "model": MODEL,
+                "messages": [{"role": "user", "content": REPEAT + " ".join(words)}],
+                "max_tokens": 40,
+                "temperature": 0,
+                "stream": True,
+            },
+        )
+        for number, words in enumerate(few, start=1)
+    ]
+
+
+def good(name: str, body: Body, *, opening: str, writing: Writing = Writing.PLAIN) -> Iterator[Probe]:
+    """A request that must be accepted; one that wants a text back in a stream comes after the same without one."""
+    twin = body.get("stream") is True and REPEAT in json.dumps(body["messages"][-1]["content"])
+    if twin:
+        yield Probe(
+            name=VALID + name + PLAIN,
+            asks="The next request without a stream.",
+            steps=(Step(body={**body, "stream": False}, writing=writing),),
+            control=opening,
+        )
+    yield Probe(
         name=VALID + name,
         asks="A generated request that keeps the schema.",
         steps=(Step(body=body, writing=writing),),
-        control=opening,
+        control=VALID + name + PLAIN if twin else opening,
     )
 
 
-def _chosen(chance: random.Random, most: int, capabilities: Collection[str]) -> list[Defective]:
-    """Some of the defects that the model's capabilities let show, in the order of all."""
-    shown = [each for each in single_defects() if NEEDS.get(each.base, "") in {"", *capabilities}]
-    kept = set(chance.sample(range(len(shown)), min(most, len(shown))))
-    return [defect for place, defect in enumerate(shown) if place in kept]
+def twinned(exchange: Exchange) -> bool:
+    """Whether the control of a generated request asks the same without a stream."""
+    return exchange.probe.startswith(VALID) and exchange.control == exchange.probe + PLAIN
 
 
 def _base(name: str, opening: str, ending: str = "") -> Probe:
@@ -90,6 +158,29 @@ def _defect(defect: Defective) -> Probe:
         asks=f"{defect.pointer or 'the whole'}: breaks {defect.rule} ({defect.grade}).",
         steps=(Step(body=defect.body),),
         control=f"{BASE}{_slug(defect.base)}",
+    )
+
+
+def _case(case: Case, opening: str) -> Probe:
+    """One of Schemathesis' cases: a good request, one that the page leaves open, or one with a defect."""
+    kind = DEFECT if case.refused else VALID if case.grade is Grade.STATED else OPEN
+    whole = isinstance(case.body, dict)
+    return Probe(
+        name=f"{kind}{case.name}",
+        asks=f"Schemathesis: {case.description}.",
+        steps=(Step(body=case.body) if whole else Step(raw=json.dumps(case.body).encode()),),
+        control=f"{BASE}{_slug(case.base)}" if case.refused else opening,
+    )
+
+
+def _text(name: str, model: str) -> Probe:
+    text = TEXTS[name]
+    written = json.dumps(filled(BASES["plain"], model=model, cap=None, earlier=()), separators=(",", ":"))
+    return Probe(
+        name=TEXT + name,
+        asks=f"A good request with {text.breaks}.",
+        steps=(Step(raw=text.made(written), headers=text.headers),),
+        control=BASE + "plain",
     )
 
 

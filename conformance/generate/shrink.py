@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any, Final
 
@@ -23,16 +24,19 @@ class Spent(Exception):
 class Search:
     """One search: what is known, and how much may still be asked."""
 
-    def __init__(self, shows: Callable[[Body], bool], *, known: Mapping[str, bool], most: int) -> None:
+    def __init__(self, shows: Callable[[Body], bool], *, known: Mapping[str, bool], most: int, cost: int = 1) -> None:
         """A search that begins with what was asked before.
 
         Args:
             shows: asks the target, and says whether the answer shows the violation.
             known: the same of requests that were asked before, by `key`.
-            most: how often the target may be asked.
+            most: how many requests may be sent.
+            cost: how many it takes to see whether one shows it.
         """
-        self._shows, self._known, self._left = shows, dict(known), most
+        self._shows, self._known, self.left, self._cost = shows, dict(known), most, cost
         self.smallest: Body = {}
+        self.kept = 0
+        """How many requests are to be left over."""
 
     def shows(self, body: Body) -> bool:
         """Whether the request shows the violation.
@@ -42,9 +46,9 @@ class Search:
         """
         name = key(body)
         if name not in self._known:
-            if not self._left:
+            if self.left - self.kept < self._cost:
                 raise Spent
-            self._left -= 1
+            self.left -= self._cost
             self._known[name] = self._shows(body)
         if self._known[name] and (not self.smallest or size(body) < size(self.smallest)):
             self.smallest = body
@@ -79,7 +83,9 @@ def shrunk(  # noqa: PLR0913  # what was drawn, and how far to go
     Args:
         search: knows whether a request shows it.
         found: a request that does.
-        examples, seed, capabilities: what was drawn.
+        examples: how many were drawn.
+        seed: from what.
+        capabilities: for what.
         keeps: whether a smaller request is still one of its kind: without a defect, or with the same.
     """
 
@@ -87,27 +93,31 @@ def shrunk(  # noqa: PLR0913  # what was drawn, and how far to go
         if search.shows(body):
             raise Shown
 
-    search.smallest = found
-    try:
+    search.smallest, search.kept = found, search.left // 2
+    with suppress(Shown, Spent):
         explore(test, examples, seed, capabilities, shrinking=True)
-    except (Shown, Spent):
-        pass
+    search.kept = 0
     return without_the_needless(search, search.smallest, keeps)
 
 
 def without_the_needless(search: Search, body: Body, keeps: Callable[[Body], bool]) -> Body:
     """The request less every member, message, part and tool that it can do without."""
-    left = body
-    try:
-        again = True
-        while again:
-            again = False
-            for smaller in _less(left):
-                if keeps(smaller) and search.shows(smaller):
-                    left, again = smaller, True
+    left, needed, less = body, set[Path](), False
+    with suppress(Spent):
+        while True:
+            path = next((path for path in _removable(left) if path not in needed), None)
+            if path is None:
+                if not less:
                     break
-    except Spent:
-        pass
+                needed, less = set(), False  # what was needed once may not be any longer
+                continue
+            smaller = _without(left, path)
+            if keeps(smaller) and search.shows(smaller):
+                left, less = smaller, True
+                if isinstance(path[-1], int):  # what follows in the list has moved up
+                    needed = {other for other in needed if other[: len(path) - 1] != path[:-1]}
+            else:
+                needed.add(path)
     return left
 
 
@@ -125,17 +135,21 @@ def keeps_the_page(body: Body) -> bool:
     return named and called == answered and messages[-1]["role"] in {"user", "tool"} and document.get("stop") != ""
 
 
-def _less(body: Body) -> Iterator[Body]:
-    """The request with one thing left out, the largest first."""
-    paths = sorted(_paths(body), key=lambda path: (len(path), -len(json.dumps(_plain(_held(body, path))))))
-    for path in paths:
-        smaller = deepcopy(body)
-        parent = _held(smaller, path[:-1])
-        del parent[path[-1]]
-        yield smaller
+Path = tuple[str | int, ...]
 
 
-def _paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def _removable(body: Body) -> list[Path]:
+    """What could be left out, the largest first."""
+    return sorted(_paths(body), key=lambda path: (len(path), -len(json.dumps(_plain(_held(body, path))))))
+
+
+def _without(body: Body, path: Path) -> Body:
+    smaller = deepcopy(body)
+    del _held(smaller, path[:-1])[path[-1]]
+    return smaller
+
+
+def _paths(value: Any, above: Path = ()) -> Iterator[Path]:
     if above and above != ("model",):
         yield above
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -143,7 +157,7 @@ def _paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield from _paths(item, (*above, name))
 
 
-def _held(value: Any, path: tuple[Any, ...]) -> Any:
+def _held(value: Any, path: Path) -> Any:
     for step in path:
         value = value[step]
     return value

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.database import ExampleDatabase
 
 from conformance.generate.wording import any_text, ids, names, sentences
 from conformance.probe import MODEL
@@ -25,20 +24,13 @@ _NONE: Final[frozenset[str]] = frozenset()
 Body = dict[str, Any]
 
 
-def drawn(
-    examples: int,
-    seed_: int,
-    capabilities: Collection[str] = CAPABILITIES,
-    *,
-    database: ExampleDatabase | None = None,
-) -> tuple[Body, ...]:
+def drawn(examples: int, seed_: int, capabilities: Collection[str] = CAPABILITIES) -> tuple[Body, ...]:
     """Requests in the order in which they were drawn, no two alike.
 
     Args:
         examples: how many, at most.
         seed_: the same seed gives the same requests, with the same version of Hypothesis.
         capabilities: what the model has; nothing else is asked of it.
-        database: failures of earlier runs, which come first.
     """
     found: dict[str, Body] = {}
 
@@ -46,17 +38,16 @@ def drawn(
         if len(found) < examples:
             found.setdefault(repr(body), body)
 
-    explore(keep, examples, seed_, capabilities, database=database)
+    explore(keep, examples, seed_, capabilities)
     return tuple(found.values())
 
 
-def explore(  # noqa: PLR0913  # what an exploration depends on
+def explore(
     test: Callable[[Body], None],
     examples: int,
     seed_: int,
     capabilities: Collection[str] = CAPABILITIES,
     *,
-    database: ExampleDatabase | None = None,
     shrinking: bool = False,
 ) -> None:
     """Call `test` with the requests of a seed, and, when shrinking, with smaller ones after it has raised.
@@ -64,13 +55,13 @@ def explore(  # noqa: PLR0913  # what an exploration depends on
     Raises:
         Exception: what `test` raises for the smallest request that makes it raise, when shrinking.
     """
-    phases = (Phase.reuse, Phase.generate, *((Phase.shrink,) if shrinking else ()))
+    phases = (Phase.generate, *((Phase.shrink,) if shrinking else ()))
 
     @seed(seed_)
     @settings(
         max_examples=2 * examples,  # some are drawn twice
         phases=phases,
-        database=database,
+        database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         print_blob=False,

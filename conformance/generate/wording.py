@@ -42,6 +42,8 @@ TROUBLE: Final = (
     "$HOME",
     "../..",
 )
+REPEAT: Final = "Repeat exactly this: "
+"""Asks for a text back; what a server does to it shows where the same is asked with and without a stream."""
 LONG: Final = "word " * 300 + "Say OK."
 """Some 300 tokens, seldom drawn."""
 

@@ -105,6 +105,9 @@ def _requirement(row: Row) -> Iterator[str]:
     if row["reproduce"]:
         yield "<details><summary>Reproduce</summary>"
         yield _fenced(command(row, limit=_CURL))
+        if row.get("regression"):
+            yield "As a probe, for every later run:"
+            yield _fenced(cut(row["regression"], limit=_CURL), "python")
         yield "</details>"
 
 
@@ -136,8 +139,8 @@ def _prose(text: str) -> str:
     return re.sub(f"{_LINKS.pattern}|&#35;", lambda match: f"<code>{match.group()}</code>", _entities(text))
 
 
-def _fenced(text: str) -> str:
+def _fenced(text: str, language: str = "sh") -> str:
     content = visible_lines(text)
     longest = max((len(run) for run in re.findall("`+", content)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}sh\n{content}\n{fence}"
+    return f"{fence}{language}\n{content}\n{fence}"

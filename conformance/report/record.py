@@ -11,6 +11,7 @@ from conformance.document import MISSING, at, is_integer
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
 from conformance.reading import Inconclusive, Unobservable, completion, stream, streamed
+from conformance.report import regression
 from conformance.verdict import Conclusion, Finding, Verdict
 
 FORMAT: Final = "chat-conformance-report/1"
@@ -44,7 +45,9 @@ def report(conclusion: Conclusion, evidence: Evidence) -> dict[str, Any]:
         },
         "plan": {name: header["plan"][name] for name in ("requests", "output_tokens", "unbounded")},
         "counts": {verdict.value: counts[verdict.value] for verdict in Verdict},
-        "requirements": [_requirement(finding, by_id, key) for finding in conclusion.findings],
+        "requirements": [
+            _requirement(finding, by_id, key, header["target"]["model"]) for finding in conclusion.findings
+        ],
         "exchanges": [_exchange(exchange, asks) for exchange in evidence.exchanges],
     }
 
@@ -54,7 +57,7 @@ def written(record: Mapping[str, Any]) -> str:
     return json.dumps(record, indent=1, ensure_ascii=True) + "\n"
 
 
-def _requirement(finding: Finding, by_id: Mapping[str, Exchange], key: str) -> dict[str, Any]:
+def _requirement(finding: Finding, by_id: Mapping[str, Exchange], key: str, model: str) -> dict[str, Any]:
     row = finding.requirement
     shown = next((by_id[identity] for identity in finding.evidence if identity in by_id), None)
     return {
@@ -79,6 +82,7 @@ def _requirement(finding: Finding, by_id: Mapping[str, Exchange], key: str) -> d
             for identity, violation in finding.violations
         ],
         "reproduce": curl(shown, key) if shown is not None and _was_sent(shown) else "",
+        "regression": regression.probe(shown, row.id, model) if shown is not None and finding.violations else "",
     }
 
 

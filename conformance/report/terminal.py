@@ -52,6 +52,8 @@ def _print_all(report: Mapping[str, Any], console: Console) -> None:
     _print(console, Text.assemble(("chat-conformance ", "bold"), visible(report["suite"]["version"])))
     target = report["target"]
     _print(console, Text(visible(f"{target['url']}  model {target['model']}  profile {target['profile']}")))
+    if "--seed" in report["selection"]:
+        _print(console, Text(visible(f"{report['selection']}: the same options generate the same requests")))
     console.print()
     _print_classes(report, console)
     _print_section("Failures", found.failures, console, style="red")
