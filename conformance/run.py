@@ -90,7 +90,8 @@ def _generated(target: Target, selection: Selection) -> Mapping[str, Probe]:
 
 def _remembered(target: Target, selection: Selection) -> Remembered | None:
     wanted = selection.examples and selection.remembered
-    return Remembered(wanted, f"{target.endpoint} {target.model}") if wanted else None
+    # Without the port, which is another at each start of a local server.
+    return Remembered(wanted, f"{urlsplit(target.url).hostname} {target.model}") if wanted else None
 
 
 def _drawn(target: Target, selection: Selection) -> Drawn:

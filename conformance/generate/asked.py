@@ -8,7 +8,7 @@ from math import ceil
 from typing import Final, TypeVar
 
 from conformance.exchange import Exchange
-from conformance.generate.corpus import SLUG, Case, cases
+from conformance.generate.corpus import Case, cases
 from conformance.generate.defects import BASES, NEEDS, Defective, Grade, grade_of, single_defects
 from conformance.generate.texts import TEXTS
 from conformance.generate.valid import Body, drawn
@@ -64,7 +64,7 @@ def generated(  # noqa: PLR0913  # what the requests depend on
         kept = set(chance.sample(range(len(of)), min(ceil(PER_EXAMPLE[kind] * examples), len(of))))
         return [each for place, each in enumerate(of) if place in kept]
 
-    before = [probe for number, body in enumerate(kept, start=1) for probe in _kept(number, body, opening)]
+    before = [probe for number, body in enumerate(kept, start=1) for probe in _kept(number, body, model, opening)]
     drawn_ = [
         probe
         for number, body in enumerate(drawn(examples, seed, capabilities), start=1)
@@ -90,8 +90,8 @@ def generated(  # noqa: PLR0913  # what the requests depend on
     return {probe.name: probe for probe in probes}
 
 
-def _kept(number: int, body: Body, opening: str) -> Iterator[Probe]:
-    if grade_of(filled(body, model=SLUG, cap=None, earlier=())) is None:
+def _kept(number: int, body: Body, model: str, opening: str) -> Iterator[Probe]:
+    if grade_of(filled(body, model=model, cap=None, earlier=())) is None:
         yield from good(f"{KEPT}{number}", body, opening=opening)
     else:
         yield Probe(

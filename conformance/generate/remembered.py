@@ -21,7 +21,7 @@ class Remembered:
 
         Args:
             directory: made when something is kept.
-            target: what tells targets apart: endpoint and model.
+            target: what tells targets apart: host and model.
         """
         self._kept = DirectoryBasedExampleDatabase(directory)
         self._target = target.encode()

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
+from itertools import islice
 from typing import Any, Final
 
 from conformance import schema
-from conformance.generate.valid import Body, explore
+from conformance.generate.valid import Body, explore, one
 from conformance.probe import Blank
 
 _SLUG: Final = "model/of-the-target"
@@ -77,8 +78,7 @@ def shrunk(  # noqa: PLR0913  # what was drawn, and how far to go
 ) -> Body:
     """The smallest request that still shows what `found` shows, as far as the search's bound lets it be found.
 
-    Hypothesis draws the same requests again, all of which are known, and shrinks the first that shows the violation;
-    then whatever can be left out is.
+    Where it is one that was drawn, Hypothesis draws it again and shrinks it; then whatever can be left out is.
 
     Args:
         search: knows whether a request shows it.
@@ -94,8 +94,10 @@ def shrunk(  # noqa: PLR0913  # what was drawn, and how far to go
             raise Shown
 
     search.smallest, search.kept = found, search.left // 2
+    numbers = (number for number in range(2 * examples) if key(one(seed, number, capabilities)) == key(found))
     with suppress(Shown, Spent):
-        explore(test, examples, seed, capabilities, shrinking=True)
+        for number in islice(numbers, 1):
+            explore(test, seed, number, capabilities, shrinking=True)
     search.kept = 0
     return without_the_needless(search, search.smallest, keeps)
 

@@ -28,38 +28,47 @@ def drawn(examples: int, seed_: int, capabilities: Collection[str] = CAPABILITIE
     """Requests in the order in which they were drawn, no two alike.
 
     Args:
-        examples: how many, at most.
+        examples: how many.
         seed_: the same seed gives the same requests, with the same version of Hypothesis.
         capabilities: what the model has; nothing else is asked of it.
     """
     found: dict[str, Body] = {}
-
-    def keep(body: Body) -> None:
+    for number in range(2 * examples):  # some are drawn twice
         if len(found) < examples:
+            body = one(seed_, number, capabilities)
             found.setdefault(repr(body), body)
-
-    explore(keep, examples, seed_, capabilities)
     return tuple(found.values())
+
+
+def one(seed_: int, number: int, capabilities: Collection[str] = CAPABILITIES) -> Body:
+    """The request that a seed and a number give.
+
+    Each is explored by itself: in one long exploration Hypothesis makes most examples from the one before, which looks
+    for what it already has.
+    """
+    found: list[Body] = []
+    explore(found.append, seed_, number, capabilities)
+    return found[-1]  # the first is the simplest there is, whatever the seed
 
 
 def explore(
     test: Callable[[Body], None],
-    examples: int,
     seed_: int,
+    number: int,
     capabilities: Collection[str] = CAPABILITIES,
     *,
     shrinking: bool = False,
 ) -> None:
-    """Call `test` with the requests of a seed, and, when shrinking, with smaller ones after it has raised.
+    """Call `test` with the simplest request, with that of a seed and a number, and, when shrinking, with smaller ones.
 
     Raises:
         Exception: what `test` raises for the smallest request that makes it raise, when shrinking.
     """
     phases = (Phase.generate, *((Phase.shrink,) if shrinking else ()))
 
-    @seed(seed_)
+    @seed(f"{seed_} {number}")
     @settings(
-        max_examples=2 * examples,  # some are drawn twice
+        max_examples=2,
         phases=phases,
         database=None,
         deadline=None,
