@@ -23,6 +23,10 @@ class Deviation:
     """Other limits and services than the default site's; the keys are the run's."""
     patience: float = 0.0
     """Seconds of silence to bear before it shows; one that needs more than a few is served on demand only."""
+    examples: int = 0
+    """How many requests have to be generated before it shows."""
+    seed: int = 0
+    """From which seed."""
     unseen: tuple[str, ...] = ()
     """Requirements, or beginnings of their ids, that may become inconclusive: it hides what they speak of."""
 
