@@ -56,7 +56,7 @@ def _remembered(reading: Callable[[Exchange], _T]) -> Callable[[Exchange], _T]:
 # What was asked. Every check wants to know it of every exchange before the next check does, so a whole run is kept.
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _written(request: Request) -> Any:
     try:
         return parse(request.body)
@@ -64,7 +64,7 @@ def _written(request: Request) -> Any:
         return MISSING
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _keeps_the_schema(request: Request) -> bool:
     return schema.is_valid("request.schema.json", _written(request))
 

@@ -82,6 +82,17 @@ def spoken(word: str) -> str:
     return word.replace("_", " ")
 
 
+def inputs_told(inputs: Mapping[str, Any]) -> str:
+    """The report's `inputs` in a few words."""
+    return ", ".join(
+        f"{share['exercised']} of {share['of']} {name}"
+        for name, share in (
+            ("branches of the request schema", inputs["branches"]),
+            ("single defects", inputs["defects"]),
+        )
+    )
+
+
 def listed(names: Iterable[str], *, limit: int) -> str:
     """Some names separated by commas; those past `limit` are only counted."""
     names = tuple(names)

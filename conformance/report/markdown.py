@@ -4,7 +4,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from conformance.report.findings import MEANING, STRICT_MEANING, Findings, Row, command, findings, listed, place, spoken
+from conformance.report.findings import (
+    MEANING,
+    STRICT_MEANING,
+    Findings,
+    Row,
+    command,
+    findings,
+    inputs_told,
+    listed,
+    place,
+    spoken,
+)
 from conformance.report.visible import cut, visible, visible_lines
 
 _LARGEST: Final = 800_000  # bytes; GitHub refuses a step's summary above 1 MiB
@@ -67,9 +78,11 @@ def _facts(report: Mapping[str, Any]) -> str:
     target, tokens = report["target"], report["tokens"]
     counts = ", ".join(f"{number} {spoken(word)}" for word, number in report["counts"].items() if number)
     spent = f"{report['requests']} requests, {tokens['prompt']} + {tokens['completion']} tokens"
+    exercised = (f"Exercised: {inputs_told(report['inputs'])}",) if "inputs" in report else ()
     facts = (
         f"Model {_code(target['model'])}, profile {target['profile']}, selection {_code(report['selection'])}",
         f"Requirements: {counts or 'none'}",
+        *exercised,
         f"{spent}, {report['duration_s']:.1f} s, begun {_prose(report['started'])}, {report['ended']}",
         f"chat-conformance {_prose(report['suite']['version'])}",
     )

@@ -10,6 +10,7 @@ from typing import Any, Final
 from conformance.document import MISSING, at, is_integer
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
+from conformance.generate.inputs import Inputs, Share, inputs
 from conformance.reading import Inconclusive, Unobservable, completion, stream, streamed
 from conformance.report import regression
 from conformance.verdict import Conclusion, Finding, Verdict
@@ -25,6 +26,7 @@ def report(conclusion: Conclusion, evidence: Evidence) -> dict[str, Any]:
     key = header["target"]["api_key_env"] or _KEY_VARIABLE
     asks = header["plan"]["probes"]
     counts = Counter(finding.verdict.value for finding in conclusion.findings)
+    lacking = {name for name, capability in conclusion.capabilities.items() if capability.has is False}
     last = max((exchange.started + exchange.elapsed for exchange in evidence.exchanges), default=header["started"])
     return {
         "format": FORMAT,
@@ -44,6 +46,7 @@ def report(conclusion: Conclusion, evidence: Evidence) -> dict[str, Any]:
             name: {"has": capability.has, "how": capability.how} for name, capability in conclusion.capabilities.items()
         },
         "plan": {name: header["plan"][name] for name in ("requests", "output_tokens", "unbounded")},
+        "inputs": _inputs(inputs(evidence.exchanges, lacking)),
         "counts": {verdict.value: counts[verdict.value] for verdict in Verdict},
         "requirements": [
             _requirement(finding, by_id, key, header["target"]["model"]) for finding in conclusion.findings
@@ -83,6 +86,19 @@ def _requirement(finding: Finding, by_id: Mapping[str, Exchange], key: str, mode
         ],
         "reproduce": curl(shown, key) if shown is not None and _was_sent(shown) else "",
         "regression": regression.probe(shown, row.id, model) if shown is not None and finding.violations else "",
+    }
+
+
+def _inputs(made: Inputs) -> dict[str, Any]:
+    return {"generated": made.generated, "branches": _share(made.branches), "defects": _share(made.defects)}
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {
+        "exercised": len(share.exercised),
+        "of": share.of,
+        "missing": list(share.missing),
+        "not_asked": [{"reason": reason, "names": list(names)} for reason, names in share.not_asked.items()],
     }
 
 

@@ -11,7 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.exchange import Ending, Exchange
-from conformance.report.findings import MEANING, STRICT_MEANING, Findings, Row, command, findings, place, spoken
+from conformance.report.findings import (
+    MEANING,
+    STRICT_MEANING,
+    Findings,
+    Row,
+    command,
+    findings,
+    inputs_told,
+    place,
+    spoken,
+)
 from conformance.report.visible import cut, visible, visible_lines
 
 _WIDTH: Final = 100  # columns of a log, where rich would guess 80
@@ -151,6 +161,8 @@ def _print_verdict(report: Mapping[str, Any], found: Findings, console: Console)
     console.print()
     spent = f"{report['requests']} requests, {tokens['prompt']} + {tokens['completion']} tokens"
     _print(console, Text(f"{spent}, {report['duration_s']:.1f} s, {report['ended']}", style="dim"))
+    if (inputs := report.get("inputs")) and inputs["generated"]:
+        _print(console, Text(f"{inputs['generated']} generated; exercised: {inputs_told(inputs)}", style="dim"))
     meaning = f"{MEANING[verdict]} {STRICT_MEANING}" if report["strict"] else MEANING[verdict]
     _print(console, Text(visible(f"{meaning} {report['reason']}".rstrip())))
     numbers = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing was judged"
