@@ -200,7 +200,7 @@ def _lacking(row: Requirement, given: _Given) -> str:
     cap = target["max_output_tokens"]
     if missing:
         return f"needs [triggers.{missing[0]}] in the target file"
-    if "examples" in row.needs and not given.header["examples"]:
+    if "examples" in row.needs and not given.header.get("examples", 0):
         return "needs generated requests (--examples)"
     if "backend" in row.needs:
         return "needs a scripted backend behind the target"

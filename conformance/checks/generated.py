@@ -10,6 +10,7 @@ from conformance.exchange import Exchange
 from conformance.generate.asked import AGAIN, BASE, DEFECT, PREFIX, TEXT, VALID
 from conformance.generate.defects import Grade, grade_of
 from conformance.generate.texts import TEXTS
+from conformance.generate.valid import forms
 from conformance.reading import Unobservable, answer, error_code, error_document, head, sent
 from conformance.schema import Defect
 
@@ -41,13 +42,29 @@ def between_controls(chosen: Sequence[Exchange], everything: Sequence[Exchange])
             yield exchange, controls[exchange.control], controls[exchange.control + AGAIN]
 
 
-@check("parameters.generated-accepted", when=valid, probes=(), groups=beside_control)
-def accepted(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
-    """A request that keeps the schema is served, whatever it combines."""
+def _beside_served_forms(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterable[Group]:
+    """Each exchange with its control, and one that was served for each form that a server need not take."""
+    shown: dict[str, Exchange] = {}
+    for exchange in everything:
+        if exchange.response is not None and 200 <= exchange.response.status < 300:
+            for form in forms(sent(exchange)):
+                shown.setdefault(form, exchange)
+    for group in beside_control(chosen, everything):
+        yield (*group, *shown.values())
+
+
+@check("parameters.generated-accepted", when=valid, probes=(), groups=_beside_served_forms)
+def accepted(exchange: Exchange, control: Exchange, *others: Exchange) -> Iterator[Violation]:
+    """A request that keeps the schema is served, whatever it combines.
+
+    Where the page leaves it open which form a server takes, one that takes none of that form breaks nothing here.
+    """
     if served(exchange):
         return
     if busy(exchange) or not served(control):
         raise Unobservable(f"refused, and so may be the plain question: {answer(exchange)}")
+    if open_here := forms(sent(exchange)) - {form for other in others for form in forms(sent(other))}:
+        raise Unobservable(f"the server takes no {min(open_here)}, as it may: {answer(exchange)}")
     yield Violation(expected="the request to be served", found=answer(exchange), where="status")
 
 

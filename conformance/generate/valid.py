@@ -183,6 +183,21 @@ def _choices(declared: list[str]) -> st.SearchStrategy[Any]:
 # Messages.
 
 
+def forms(body: Any) -> frozenset[str]:
+    """What a request holds of which a server may take one form and not another: the page shows none, or only one."""
+    messages = body.get("messages") if isinstance(body, Mapping) else None
+    found = set()
+    for message in messages if isinstance(messages, list) else ():
+        parts = message.get("content") if isinstance(message, Mapping) else None
+        for part in parts if isinstance(parts, list) else ():
+            if isinstance(part, Mapping) and isinstance(kind := part.get("type"), str):
+                if kind not in {"text", "image_url"}:
+                    found.add(f"{kind} {'nested' if kind in part else 'flat'}")
+                if message.get("role") != "user":
+                    found.add(f"{kind} part from the role {message.get('role')}")
+    return frozenset(found)
+
+
 @st.composite
 def _conversations(draw: st.DrawFn, tools: list[Body], capabilities: frozenset[str]) -> list[Body]:
     messages: list[Body] = []
