@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from conformance.checks import CHECKS
+from conformance.checks import DECLARED
 from conformance.exchange import Ending, Exchange
 from conformance.verdict import Verdict
 from tests.miniatures import MINIATURES, VARIANTS
@@ -20,13 +20,13 @@ def test_the_innocent_server_passes_every_requirement() -> None:
     conclusion = concluded(innocent())
 
     assert conclusion.verdict == "conformant"
-    assert ids(conclusion, Verdict.PASS) == CHECKS.keys()
+    assert ids(conclusion, Verdict.PASS) == DECLARED.keys()
 
 
 def test_every_check_is_killed_by_a_miniature_made_for_it() -> None:
     killed = {miniature.red[0] for miniature in MINIATURES}
 
-    assert CHECKS.keys() - killed == set(), "these checks have not been seen to fail for their own reason"
+    assert DECLARED.keys() - killed == set(), "these checks have not been seen to fail for their own reason"
 
 
 def test_no_two_miniatures_and_no_two_variants_share_a_name() -> None:
@@ -45,7 +45,7 @@ def test_a_faulty_server_turns_exactly_its_requirements_red_and_is_told_why(mini
     unseen = ids(conclusion, Verdict.INCONCLUSIVE)
     assert {identity for identity in unseen if not identity.startswith(miniature.unseen or ("-",))} == set()
     assert unseen == undecided().get(name(miniature), set())
-    assert len(ids(conclusion, Verdict.PASS)) + len(unseen) + len(miniature.red) == len(CHECKS)
+    assert len(ids(conclusion, Verdict.PASS)) + len(unseen) + len(miniature.red) == len(DECLARED)
 
     finding = next(finding for finding in conclusion.findings if finding.requirement.id == miniature.red[0])
     told = [f"{violation.where}: {violation.expected}; {violation.found}" for _, violation in finding.violations]
@@ -66,7 +66,7 @@ def test_an_odd_server_turns_nothing_red(variant: Variant) -> None:
     unseen = ids(conclusion, Verdict.INCONCLUSIVE)
     assert {identity for identity in unseen if not identity.startswith(variant.unseen or ("-",))} == set()
     assert unseen == undecided().get(name(variant), set())
-    assert len(ids(conclusion, Verdict.PASS)) + len(unseen) == len(CHECKS)
+    assert len(ids(conclusion, Verdict.PASS)) + len(unseen) == len(DECLARED)
 
 
 PROBES = sorted({exchange.probe for exchange in innocent().exchanges})
@@ -99,7 +99,7 @@ def test_what_never_answered_is_not_blamed_for_what_it_did_not_say(ending: Endin
 
     assert ids(conclusion, Verdict.FAIL) == set()
     assert ids(conclusion, Verdict.PASS) == set()
-    assert ids(conclusion, Verdict.INCONCLUSIVE) == set(CHECKS)
+    assert ids(conclusion, Verdict.INCONCLUSIVE) == set(DECLARED)
     assert conclusion.verdict == "incomplete"
 
 

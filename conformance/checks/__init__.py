@@ -45,3 +45,5 @@ CHECKS: Final[Mapping[str, Check]] = {
     )
     for found in module.CHECKS
 }
+DECLARED: Final[Mapping[str, Check]] = {identity: check for identity, check in CHECKS.items() if check.probes}
+"""Those that a run decides which generates no requests."""

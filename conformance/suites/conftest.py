@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from conformance import run
 from conformance.embedded import embedded_target
+from conformance.generate.remembered import DEFAULT
 from conformance.requirement import Requirement, catalogue
 from conformance.run import Judgement
 from conformance.selection import Selection
@@ -74,7 +75,11 @@ async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator
         pytest.exit("the suites send concurrently by themselves; run them without pytest-xdist", returncode=2)
     chosen = frozenset(_requirements(request.session.items))
     selection = Selection(
-        chosen=None if chosen == catalogue().keys() else chosen, strict=config.getoption("--conformance-strict")
+        chosen=None if chosen == catalogue().keys() else chosen,
+        strict=config.getoption("--conformance-strict"),
+        examples=max(0, config.getoption("--conformance-examples")),
+        seed=config.getoption("--conformance-seed"),
+        remembered=DEFAULT,
     )
     try:
         with ExitStack() as stack:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from conformance.checks import CHECKS
+from conformance.checks import DECLARED
 from proof.mutants import survivors
 from proof.mutants.cases import shown
 from proof.mutants.operators import Mutant, mutants
@@ -86,7 +86,7 @@ def _killers(name: str, stale: frozenset[str]) -> Sequence[Killer]:
     own = [tested_by(*(str(Path("tests") / test) for test in TESTS[name]))] if TESTS.get(name) else []
     if name in ENOUGH:
         return own
-    ids = tuple(identity for identity, check in CHECKS.items() if check.find.__module__ in stale)
+    ids = tuple(identity for identity, check in DECLARED.items() if check.find.__module__ in stale)
     everything = shown()
 
     def judged() -> str:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from conformance import evidence, run
-from conformance.checks import CHECKS
+from conformance.checks import CHECKS, DECLARED
 from conformance.exchange import Ending, Exchange
 from conformance.requirement import Level, Requirement, catalogue
 from conformance.selection import Selection
@@ -88,7 +88,7 @@ _ABLE: Final = {"tools": True, "vision": True, "audio": True}
 def _moods(rows: Mapping[str, Requirement]) -> Iterator[Case]:
     """The moods of tests/test_moods.py: nothing is broken, and what needs no model is decided as ever."""
     firm = [
-        row.id for row in rows.values() if row.level is Level.MUST and "model" not in row.needs and row.id in CHECKS
+        row.id for row in rows.values() if row.level is Level.MUST and "model" not in row.needs and row.id in DECLARED
     ]
     with serve_in_thread(replace(Site(keys=(_KEY,)), services=(*Site().services, *moody_services()))) as address:
         for mood in MOODS:
@@ -138,7 +138,7 @@ def shown() -> Shown:
         moods=moods,
         shaken=tuple(
             identity
-            for identity, check in CHECKS.items()
+            for identity, check in DECLARED.items()
             if {"model", "backend"} & {*rows[identity].needs} == {"model"}
             and any(judged(rows[identity], check, mood.exchanges).verdict is Verdict.INCONCLUSIVE for mood in moods)
         ),
