@@ -56,4 +56,5 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     *calls.VARIANTS,
     *garbled.VARIANTS,
     *gateways.VARIANTS,
+    *endings.VARIANTS,
 )
