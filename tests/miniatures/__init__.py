@@ -76,4 +76,5 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     *garbled.VARIANTS,
     *unsaid.VARIANTS,
     *gateways.VARIANTS,
+    *endings.VARIANTS,
 )
