@@ -34,6 +34,12 @@ def test_a_crash_is_told_with_its_text_and_line() -> None:
     )
 
 
+def test_a_client_that_does_not_read_by_line_names_no_line() -> None:
+    crashes = [python_answer(b"["), python_stream(b"x\n", charset="undefined"), typescript_answer(b"[")]
+
+    assert [(run.stopped, run.line) for run in crashes] == [(Stop.CRASH, "")] * 3
+
+
 @pytest.mark.parametrize(
     "text, complaint",
     [
@@ -41,6 +47,17 @@ def test_a_crash_is_told_with_its_text_and_line() -> None:
         ("{} x", "SyntaxError: Unexpected non-whitespace character after JSON at position 3"),
         ("[DONE]\r", "SyntaxError: Unexpected token 'D', \"[DONE]\r\" is not valid JSON"),
         ("[" + "1," * 30 + "x]", "SyntaxError: Unexpected token 'x', ...\"1,1,1,1,1,x]\" is not valid JSON"),
+        *(
+            (text, f"SyntaxError: Unexpected token 'x', {quoted} is not valid JSON")
+            for text, quoted in (
+                ("x".ljust(20), f'"x{" " * 19}"'),
+                ("x".ljust(21), f'"x{" " * 9}"...'),
+                ("x".rjust(10).ljust(30), f'"{" " * 9}x{" " * 9}"...'),
+                ("x".rjust(11).ljust(30), f'..."{" " * 10}x{" " * 9}"...'),
+                ("x".rjust(20).ljust(30), f'..."{" " * 10}x{" " * 9}"...'),
+                ("x".rjust(21).ljust(30), f'..."{" " * 10}x{" " * 9}"'),
+            )
+        ),
         ("Infinity", 'SyntaxError: "Infinity" is not valid JSON'),
         ("[" * DEEP, "SyntaxError: Unexpected end of JSON input"),
         (
@@ -51,6 +68,47 @@ def test_a_crash_is_told_with_its_text_and_line() -> None:
 )
 def test_javascript_says_why_it_could_not_parse(text: str, complaint: str) -> None:
     assert typescript_stream(f"data: {text}\n".encode()).crash == complaint
+
+
+@pytest.mark.parametrize(
+    "document, complaint",
+    [
+        ("null", "null (reading 'choices')"),
+        ("{}", "undefined (reading '0')"),
+        ('{"choices": []}', "undefined (reading 'delta')"),
+        ('{"choices": [null]}', "null (reading 'delta')"),
+        ('{"choices": [{}]}', "undefined (reading 'content')"),
+    ],
+)
+def test_javascript_says_what_it_could_not_read(document: str, complaint: str) -> None:
+    crash = f"TypeError: Cannot read properties of {complaint}"
+
+    assert typescript_stream(f"data: {document}\n".encode()).crash == crash
+    in_answer = crash.replace("'delta'", "'message'")
+    assert typescript_answer(f'{{"data": {document}}}'.encode()).crash == in_answer
+
+
+def test_javascript_says_that_nothing_has_no_data() -> None:
+    assert typescript_answer(b"null").crash == (
+        "TypeError: Cannot destructure property 'data' of 'null' as it is null."
+    )
+
+
+@pytest.mark.parametrize(
+    "content, received",
+    [
+        (5, "type number (5)"),
+        (-1.5, "type number (-1.5)"),
+        (True, "type boolean (true)"),
+        ([], "an instance of Array"),
+        ({}, "an instance of Object"),
+    ],
+)
+def test_node_says_what_it_does_not_write(content: object, received: str) -> None:
+    assert typescript_stream(chunk(content).encode()).crash == (
+        'TypeError [ERR_INVALID_ARG_TYPE]: The "chunk" argument must be of type string'
+        f" or an instance of Buffer, TypedArray, or DataView. Received {received}"
+    )
 
 
 def test_the_charset_of_the_answer_is_used_by_the_python_client_alone() -> None:
@@ -104,6 +162,10 @@ def test_a_charset_that_cannot_read_the_bytes_is_a_crash() -> None:
         ((BERN + DONE).encode(), "", crashed("JSONDecodeError"), "", crashed("SyntaxError")),
         (b"[" * DEEP, "", crashed("RecursionError"), "", crashed("SyntaxError")),
         (b"[" * DEEP + b"]" * DEEP, "", crashed("RecursionError"), "", crashed("TypeError")),
+        *(
+            (b"[" * DEEP + wrong + b"]" * DEEP, "", crashed("RecursionError"), "", crashed("SyntaxError"))
+            for wrong in (b"{1: 2}", b'{"a"-1}')
+        ),
     ],
 )
 def test_the_basic_snippets_meet_what_a_server_may_answer(

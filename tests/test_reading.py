@@ -1,6 +1,7 @@
 """How an exchange is read: what is seen, what is not, and what is forgiven."""
 
 import gzip
+import sys
 import zlib
 from dataclasses import replace
 from typing import Any
@@ -68,10 +69,10 @@ def test_a_coding_that_we_cannot_undo_hides_the_body(coding: str) -> None:
         reading.body(answered(b"x", content_encoding=coding))
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_a_body_that_is_not_what_its_coding_says_is_unobservable(coding: str) -> None:
+@pytest.mark.parametrize("coding, body", [("gzip", b"{}"), ("deflate", b"{}"), ("deflate", gzip.compress(b"{}"))])
+def test_a_body_that_is_not_what_its_coding_says_is_unobservable(coding: str, body: bytes) -> None:
     with pytest.raises(Unobservable, match=f"not the {coding} that its header names"):
-        reading.body(answered(b'{"a": 1}', content_encoding=coding))
+        reading.body(answered(body, content_encoding=coding))
 
 
 @pytest.mark.parametrize("keep", [0, 1, 10, 15, 20])
@@ -136,6 +137,17 @@ def test_a_reading_does_not_mix_up_exchanges_when_it_forgets() -> None:
         assert [reading.document(exchange) for exchange in exchanges] == list(range(100))
 
 
+def test_a_reading_lets_go_of_what_it_read_long_ago() -> None:
+    exchange = answered(b"{}")
+    held = sys.getrefcount(exchange)
+    reading.document(exchange)
+
+    assert sys.getrefcount(exchange) > held
+    for _ in range(100):
+        reading.document(answered(b"{}"))
+    assert sys.getrefcount(exchange) == held
+
+
 def test_a_new_exchange_at_an_old_place_in_memory_is_read_anew() -> None:
     for number in range(200):
         assert reading.document(answered(b"%d" % number)) == number
@@ -162,11 +174,26 @@ def test_what_was_asked_for_is_read_from_the_request(*, body: bytes, streams: bo
     assert (reading.streamed(exchange), reading.unstreamed(exchange)) == (streams, plain)
 
 
-@pytest.mark.parametrize("header, right", [("Bearer ***", True), ("***", False), ("Bearer wrong-key", False)])
-def test_only_the_key_as_the_page_shows_it_makes_a_request_legal(*, header: str, right: bool) -> None:
+def test_a_request_that_is_no_json_asks_for_nothing() -> None:
+    exchange = answered(b"")
+
+    assert reading.sent(replace(exchange, request=replace(exchange.request, body=b"{"))) is MISSING
+
+
+@pytest.mark.parametrize(
+    "name, header, right",
+    [
+        ("authorization", "Bearer ***", True),
+        ("Authorization", "Bearer ***", True),
+        ("x-api-key", "Bearer ***", False),
+        ("authorization", "***", False),
+        ("authorization", "Bearer wrong-key", False),
+    ],
+)
+def test_only_the_key_as_the_page_shows_it_makes_a_request_legal(*, name: str, header: str, right: bool) -> None:
     exchange = answered(b"")
     body = b'{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}'
-    request = replace(exchange.request, body=body, headers=(("authorization", header),))
+    request = replace(exchange.request, body=body, headers=((name, header),))
 
     assert reading.legal(replace(exchange, request=request)) is right
     assert not reading.legal(replace(exchange, request=replace(request, body=b'{"model": "m"}')))
@@ -211,6 +238,39 @@ def test_no_answer_is_inconclusive_where_we_gave_up_and_else_unobservable(ended:
         reading.head(silent)
 
 
+def test_an_end_of_which_nothing_is_known_is_told_in_one_word() -> None:
+    with pytest.raises(Unobservable, match=r"^no answer: reset$"):
+        reading.head(replace(answered(b"", ended=Ending.RESET), response=None))
+
+
+@pytest.mark.parametrize("status", [300, 304, 404, 500])
+def test_no_answer_but_a_2xx_is_a_success(status: int) -> None:
+    for served in (200, 204, 299):
+        assert reading.succeeded(answered(b"", status=served)).status == served
+    with pytest.raises(Unobservable, match=f"answered HTTP {status}"):
+        reading.succeeded(answered(b"", status=status))
+
+
+# Heads.
+
+
+@pytest.mark.parametrize(
+    "header, name",
+    [
+        ("text/event-stream", ""),
+        ("text/event-stream;charset=utf-8", "utf-8"),
+        ("text/event-stream; Charset=ISO-8859-1", "ISO-8859-1"),
+        ('text/event-stream; boundary=x ;\tcharset="utf-8"; q=1', "utf-8"),
+    ],
+)
+def test_the_charset_is_what_the_media_type_names(header: str, name: str) -> None:
+    assert reading.charset(answered(b"", content_type=header)) == name
+
+
+def test_an_answer_without_a_media_type_names_no_charset() -> None:
+    assert (reading.media_type(answered(b"")), reading.charset(answered(b""))) == ("", "")
+
+
 # Completions.
 
 
@@ -235,6 +295,22 @@ def test_the_completion_of_the_other_surface_stands_at_the_top() -> None:
     assert reading.finish_reason(exchange) is MISSING
 
 
+@pytest.mark.parametrize("message", [b"{}", b'{"content": null}', b'{"content": [{"type": "text"}]}'])
+def test_the_text_of_a_message_without_one_is_empty(message: bytes) -> None:
+    assert reading.text(unstreamed(b'{"data": {"choices": [{"message": %s}]}}' % message)) == ""
+
+
+def test_an_answer_of_the_other_surface_that_is_no_object_has_no_completion() -> None:
+    with pytest.raises(Unobservable, match=r"no object at the top: \[\]"):
+        reading.completion(replace(unstreamed(b"[]"), profile="openai"))
+
+
+@pytest.mark.parametrize("message", [b"null", b'"Hi"', b"[]"])
+def test_a_message_that_is_no_object_is_unobservable(message: bytes) -> None:
+    with pytest.raises(Unobservable, match=r"choices\[0\]\.message is "):
+        reading.message(unstreamed(b'{"data": {"choices": [{"message": %s}]}}' % message))
+
+
 def test_the_reason_of_an_answer_without_a_choice_is_unobservable() -> None:
     with pytest.raises(Unobservable, match=r"choices\[0\] is nothing"):
         reading.finish_reason(unstreamed(b'{"data": {"choices": []}}'))
@@ -247,8 +323,17 @@ def test_a_stream_is_known_by_its_media_type_or_by_how_it_begins() -> None:
     assert reading.looks_streamed(streamed(b"{}"))
     for start in (b"data: x", b"event: x", b": x", b"id: 1", b"retry: 1", b"\n\ndata:", b"\xef\xbb\xbfdata:"):
         assert reading.looks_streamed(answered(start, content_type="text/plain"))
-    for start in (b"{}", b"", b"<html>", b"database"):
+    for start in (b"{}", b"", b"<html>", b"database", b"Xdata: x"):
         assert not reading.looks_streamed(answered(start, content_type="text/plain"))
+
+
+def test_an_answer_that_is_no_stream_or_no_success_is_not_read_as_one() -> None:
+    with pytest.raises(Unobservable, match="answered with application/json, not with an event stream"):
+        reading.stream(answered(b"{}", content_type="application/json"))
+    with pytest.raises(Unobservable, match="answered with no media type"):
+        reading.stream(answered(b"{}"))
+    with pytest.raises(Unobservable, match="answered HTTP 502"):
+        reading.stream(answered(CHUNK % b"a", status=502, content_type="text/event-stream"))
 
 
 def test_a_stream_is_read_as_chunks_errors_and_end_markers() -> None:
@@ -260,15 +345,63 @@ def test_a_stream_is_read_as_chunks_errors_and_end_markers() -> None:
     assert [event.data for event in found.done] == ["[DONE]"]
 
 
-def test_events_that_lack_their_blank_line_are_read_as_they_were_meant() -> None:
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_events_that_lack_their_blank_line_are_read_as_they_were_meant(end: bytes) -> None:
     whole = CHUNK % b"a" + CHUNK % b"b" + DONE
 
-    merged = reading.stream(streamed(whole.replace(b"\n\n", b"\n")))
+    merged = reading.stream(streamed(whole.replace(b"\n\n", b"\n") + end))
 
     assert [chunk.payload for chunk in merged.chunks] == [
         chunk.payload for chunk in reading.stream(streamed(whole)).chunks
     ]
-    assert len(merged.done) == 1
+    assert [event.type for event in merged.events] == ["message"] * 3
+    assert [event.data for event in merged.done] == ["[DONE]"]
+
+
+def test_an_error_that_is_run_into_its_neighbours_keeps_its_name_and_its_lines() -> None:
+    found = reading.stream(streamed(CHUNK[:-1] % b"a" + ERROR[:-1] + DONE))
+
+    assert [event.type for event in found.events] == ["message", "error", "message"]
+    assert [line.content for line in found.errors[0].frame.lines] == ERROR.splitlines()[:2]
+    assert len(found.done) == 1
+
+
+def test_an_error_is_an_error_whatever_it_holds() -> None:
+    chunk = (CHUNK % b"a").replace(b"data", b"event: error\ndata")
+    found = reading.stream(streamed(chunk + b"event: error\ndata: [DONE]\n\n"))
+
+    assert (found.chunks, found.done) == ((), ())
+    assert [error.event.data for error in found.errors][1:] == ["[DONE]"]
+
+
+def test_a_named_event_is_a_chunk_where_it_holds_choices() -> None:
+    named = (CHUNK % b"a").replace(b"data", b"event: chunk\ndata")
+    found = reading.stream(streamed(named + b"event: ping\ndata: {}\n\n" + DONE))
+
+    assert [chunk.event.type for chunk in found.chunks] == ["chunk"]
+    assert len(found.events) == 3
+
+
+@pytest.mark.parametrize("name", [b"error", b"error\xff"])
+def test_an_error_that_the_end_cuts_off_is_known_by_its_name(name: bytes) -> None:
+    cut = ERROR.replace(b"error", name, 1)[:-1]
+    found = reading.stream(streamed(CHUNK % b"a" + cut, ended=Ending.RESET))
+
+    assert found.events[-1].type == name.decode("utf-8", "replace")
+    assert [error.payload for error in found.errors] == ([{"code": "C", "message": "m"}] if name == b"error" else [])
+
+
+def test_what_is_no_utf8_is_replaced_in_an_event_that_nothing_ends_too() -> None:
+    found = reading.stream(streamed(b"data: \xff", ended=Ending.RESET))
+
+    assert [(event.data, event.id) for event in found.events] == [("\ufffd", "")]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n\n"])
+def test_a_block_of_more_bytes_than_are_kept_holds_no_event(end: bytes) -> None:
+    long = b"data: " + b"1" * (16 * 1024 * 1024) + end
+
+    assert [event.data for event in reading.stream(streamed(DONE + long)).events] == ["[DONE]"]
 
 
 def test_one_document_over_several_data_lines_is_one_chunk() -> None:

@@ -36,7 +36,7 @@ def _beside_one_without(_chosen: Sequence[Exchange], everything: Sequence[Exchan
     few, more, usual, without = (
         found.get(probe.name) for probe in (plain.CUT_SHORT, plain.LIMITED, plain.GREETING, plain.MINIMAL)
     )
-    control = without if without and _refused(more) and _refused(usual) else more
+    control = without if _refused(more) and _refused(usual) else more
     if few and control:
         yield few, control
 

@@ -104,7 +104,6 @@ def stream_calls_when_named(exchange: Exchange) -> Iterator[Violation]:
     try:
         told = streamed_calls(exchange)
     except Unobservable:
-        undisturbed(exchange)
         must_call(exchange)
         yield Violation(expected=f"a call of {shown(wanted)}", found=f"none; text {shown(text(exchange))}")
         return

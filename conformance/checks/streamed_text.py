@@ -144,11 +144,11 @@ def _begun_again(exchange: Exchange) -> Iterator[Violation]:
     said: list[str] = []
     begun = 0
     for chunk in stream(exchange).chunks:
-        if said and not begun and isinstance(at(chunk.payload, "/choices/0/delta/role"), str):
+        if not begun and isinstance(at(chunk.payload, "/choices/0/delta/role"), str):
             begun, where = len(said), chunk.where
         if isinstance(content := at(chunk.payload, "/choices/0/delta/content"), str) and content:
             said.append(content)
-    if begun and len(set(said[:begun])) > 1 and said[begun:][:begun] == said[:begun]:
+    if len(set(said[:begun])) > 1 and said[begun:][:begun] == said[:begun]:
         found = f"the role, and from its beginning {shown(''.join(said[:begun]))}"
         yield Violation(expected="what is new since the chunk before", found=found, where=where)
 

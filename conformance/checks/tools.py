@@ -105,7 +105,7 @@ def _with_tools(exchange: Exchange) -> bool:
     return unstreamed(exchange) and legal(exchange) and bool(declared(exchange))
 
 
-def _each_call(requirement: str, expected: str, wrong: Callable[[Exchange, Any], str], pointer: str = "") -> Check:
+def _each_call(requirement: str, expected: str, wrong: Callable[[Exchange, Any], str], pointer: str) -> Check:
     """No tool call is wrong: `wrong` takes the exchange and the call, and says what it found, or nothing."""
 
     def find(exchange: Exchange) -> Iterator[Violation]:
@@ -161,14 +161,14 @@ def _no_object(_exchange: Exchange, call: Any) -> str:
 
 def _unfit(exchange: Exchange, call: Any) -> str:
     found, schema = _arguments(call), declared(exchange).get(str(at(call, "/function/name")))
-    if not isinstance(found, Mapping) or not isinstance(schema, Mapping):
+    if not isinstance(found, Mapping):
         return ""
     required, properties = at(schema, "/required"), at(schema, "/properties")
     missing = [name for name in (required if isinstance(required, list) else []) if name not in found]
     if missing:
         return f"{shown(found)} without {', '.join(map(str, missing))}"
     for name, value in found.items():
-        allowed = at(properties, f"/{name}/enum") if isinstance(properties, Mapping) else MISSING
+        allowed = at(properties, f"/{name}/enum")
         if isinstance(allowed, list) and value not in allowed:
             return f"{name} is {shown(value)}, not one of {shown(allowed)}"
     return ""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from conformance.check import listed
 from conformance.checks import DECLARED
 from proof.mutants import survivors
 from proof.mutants.cases import shown
@@ -28,7 +29,9 @@ TESTS: Final = {
 """The tests of a module's own, run before any check is judged by it."""
 ENOUGH: Final = ("sse", "verdict")
 """Modules whose own tests must kill every mutant, though checks rest on them."""
-MODULES: Final = (*TESTS, *sorted(f"checks/{found.stem}" for found in ROOT.glob("conformance/checks/[!_]*.py")))
+_APART: Final = {"generated"}  # judges what only a run with --examples brings back, and no evidence here is of one
+_CHECKS: Final = {found.stem for found in ROOT.glob("conformance/checks/[!_]*.py")} - _APART
+MODULES: Final = (*TESTS, *sorted(f"checks/{name}" for name in _CHECKS))
 _PATIENCE: Final = (4, 10.0)
 """A mutant that takes this many times as long as the module unchanged, and these seconds more, is a timeout."""
 
@@ -86,7 +89,9 @@ def _killers(name: str, stale: frozenset[str]) -> Sequence[Killer]:
     own = [tested_by(*(str(Path("tests") / test) for test in TESTS[name]))] if TESTS.get(name) else []
     if name in ENOUGH:
         return own
-    ids = tuple(identity for identity, check in DECLARED.items() if check.find.__module__ in stale)
+    # By the modules that list them: many a check is made there by a function of another module.
+    known = [check.requirement for each in sorted(stale) for check in listed(vars(sys.modules[each]))]
+    ids = tuple(identity for identity in DECLARED if identity in known)
     everything = shown()
 
     def judged() -> str:

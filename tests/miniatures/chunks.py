@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from conformance.exchange import Exchange
 from conformance.server.changes import GONE, put
-from tests.miniatures.framing import CLIENTS, COUNTING, GREETING, PYTHON
+from tests.miniatures.framing import ALL_STREAMS, CLIENTS, COUNTING, GREETING, PYTHON
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.wire import (
     Block,
@@ -20,6 +20,7 @@ from tests.miniatures.wire import (
     streams,
     talks,
     with_blocks,
+    with_body,
     with_chunk,
     with_nth,
 )
@@ -57,8 +58,11 @@ def _cumulative(blocks: Blocks) -> Blocks:
 
 
 def _ids(blocks: Blocks) -> Blocks:
+    """An id in every chunk but the first, each another."""
     return [
-        block if block.document is None else block.of(put(block.document, "/id", f"chatcmpl-{place}"))
+        block
+        if block.document is None
+        else block.of(put(block.document, "/id", f"chatcmpl-{place}" if place else GONE))
         for place, block in enumerate(blocks)
     ]
 
@@ -71,10 +75,10 @@ def _indexed(blocks: Blocks) -> Blocks:
 
 
 def _buffered(exchange: Exchange) -> Exchange:
-    """Two seconds of silence, and then everything at once."""
+    """A second of silence, and then everything at once."""
     assert exchange.response is not None
-    pieces = tuple(replace(piece, at=2.0 + number / 1e5) for number, piece in enumerate(exchange.pieces))
-    return replace(exchange, response=replace(exchange.response, at=0.02), pieces=pieces, elapsed=2.01)
+    pieces = tuple(replace(piece, at=1.0 + number / 1e5) for number, piece in enumerate(exchange.pieces))
+    return replace(exchange, response=replace(exchange.response, at=0.02), pieces=pieces, elapsed=1.01)
 
 
 def _stopped(blocks: Blocks) -> Blocks:
@@ -183,7 +187,7 @@ CONTENTS: Final = (
         says="a string; content is [{",
         unseen=UNCONTROLLED,
     ),
-    _nth("ends with null", -1, CONTENT, None, "stream.content-not-null", PYTHON, says="content is null"),
+    _nth("ends with null", -1, CONTENT, None, "stream.content-not-null", PYTHON, says="at all; content is null"),
     _nth("begins with null", 0, CONTENT, None, "stream.content-not-null", PYTHON, says="content is null"),
     faulty(
         "halves a surrogate pair",
@@ -210,6 +214,17 @@ CONTENTS: Final = (
         says="none in any delta.content",
     ),
     faulty(
+        "ends its streams before they began",
+        on(streams, with_body(b"data: [DONE]\n\n")),
+        "stream.text-accumulates",
+        "stream.error-event",
+        "finish.stream-says-why",
+        "tools.stream-calls-when-required",
+        "tools.stream-calls-when-named",
+        says='text, as without a stream: "Hello"; none in any delta.content',
+        unseen=ALL_STREAMS,
+    ),
+    faulty(
         "repeats all it said",
         on(COUNTING, with_blocks(_cumulative)),
         "stream.deltas-not-repeats",
@@ -227,7 +242,7 @@ CONTENTS: Final = (
         "holds back its stream",
         on(COUNTING, _buffered),
         "stream.not-in-one-burst",
-        says="text while it is being written; nothing for 2.00 s",
+        says="text while it is being written; nothing for 1.00 s",
     ),
 )
 
@@ -240,12 +255,16 @@ IDENTITY: Final = (
     ),
     _every("counts choices from 1", "/choices/0/index", 1, "stream.choice-index", says="0; index is 1"),
     _every("gives the index as text", "/choices/0/index", "0", "stream.choice-index", says='index is "0"'),
+    _every("gives the index as a boolean", "/choices/0/index", bool, "stream.choice-index", says="0; index is false"),
     _nth("takes the role away", 3, DELTA + "/role", "", "stream.role", says='"assistant", or no role; role is ""'),
     _nth("calls itself model", 0, DELTA + "/role", "model", "stream.role", says='role is "model"'),
     faulty("gives each chunk an id", on(streams, with_blocks(_ids)), "stream.same-id", says="chatcmpl-"),
     _every("gives an empty id", "/id", "", "stream.same-id", says='a non-empty string; ""'),
+    _every("numbers its streams", "/id", 7, "stream.same-id", says="a non-empty string; 7"),
     _nth("loses the id at the end", -1, "/id", None, "stream.same-id", says="; null"),
-    _every("names the backend's model", "/model", "gpt-4o", "stream.same-model", says='model is "gpt-4o"'),
+    _every(
+        "names the backend's model", "/model", "gpt-4o", "stream.same-model", says='was asked for; model is "gpt-4o"'
+    ),
     _every("gives milliseconds", "/created", lambda old: old * 1000, "stream.created-in-seconds", says="000"),
     _every("gives no time", "/created", 0, "stream.created-in-seconds", says="Unix seconds of now; created is 0"),
     _every("gives the time as text", "/created", str, "stream.created-in-seconds", says='created is "'),

@@ -4,9 +4,11 @@ import json
 from dataclasses import replace
 from typing import Final
 
-from conformance.exchange import Ending
+from conformance.exchange import Ending, Exchange, Piece
+from conformance.server.changes import put
 from tests.miniatures.framing import CLIENTS, COUNTING, DYING, ERROR, TYPESCRIPT
 from tests.miniatures.model import faulty
+from tests.miniatures.variants import odd
 from tests.miniatures.wire import (
     Blocks,
     One,
@@ -19,6 +21,7 @@ from tests.miniatures.wire import (
     on,
     streams,
     talks,
+    throttled,
     with_blocks,
 )
 
@@ -48,6 +51,12 @@ def _silent(blocks: Blocks) -> Blocks:
     return [block for block in blocks if not block.data.startswith(b"event: error")]
 
 
+def _well(blocks: Blocks) -> Blocks:
+    """A reason in the place of the failure."""
+    last = put(put(blocks[0].document, "/choices/0/delta", {}), "/choices/0/finish_reason", "stop")
+    return [block.of(last) if block.data.startswith(b"event: error") else block for block in blocks]
+
+
 def _text(text: str) -> bytes:
     return event({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]})
 
@@ -55,11 +64,14 @@ def _text(text: str) -> bytes:
 ENDS: Final = (
     faulty(
         "sends no end marker",
-        on(talks, ended_by(b"")),
+        on(streams, ended_by(b"")),
         "stream.done",
         "stream.max-tokens",
+        "stream.done-after-error",
+        "stream.tool-framing",
         *CLIENTS,
         says="ending: data: [DONE]; the body's end",
+        unseen=LATE,
     ),
     faulty(
         "drops its streams in the middle",
@@ -67,6 +79,13 @@ ENDS: Final = (
         "stream.done",
         "request.answer-is-whole",
         says=": reset",
+        unseen=("finish.stream-length", "stream.deltas-not-repeats", "stream.not-in-one-burst"),
+    ),
+    faulty(
+        "drops a stream in its last line end",
+        on(COUNTING, lambda exchange: cut(Ending.RESET, keep=len(exchange.body) - 1)(exchange)),
+        "request.answer-is-whole",
+        says="a complete HTTP answer; reset",
         unseen=("finish.stream-length", "stream.deltas-not-repeats", "stream.not-in-one-burst"),
     ),
     faulty(
@@ -97,6 +116,13 @@ ENDS: Final = (
         on(talks, ended_by(DONE + _text("more"))),
         "stream.done-is-last",
         says="the end of the body; ",
+    ),
+    faulty(
+        "goes on in Latin-1 after its end marker",
+        on(COUNTING, ended_by(DONE + b'data: "\xfc"\n\n')),
+        "stream.done-is-last",
+        "stream.utf8",
+        says='the end of the body; "data: \\"\\\\xfc',
     ),
     faulty(
         "counts tokens after its end marker",
@@ -157,6 +183,22 @@ FAILURES: Final = (
         unseen=EVENT,
     ),
     faulty(
+        "ends a failed stream as if all were well, and without an end marker",
+        on(DYING, with_blocks(_well), ended_by(b"")),
+        "stream.error-event",
+        "stream.done-after-error",
+        says="ending: an event named error; the end of the body, with no word of the failure",
+        unseen=EVENT,
+    ),
+    faulty(
+        "ends a failed stream as if all were well, and drops its last line end",
+        on(DYING, with_blocks(_well), lambda exchange: cut(Ending.RESET, keep=len(exchange.body) - 1)(exchange)),
+        "stream.error-event",
+        "request.answer-is-whole",
+        says="an event named error; reset, with no word of the failure",
+        unseen=EVENT,
+    ),
+    faulty(
         "drops a failed stream",
         on(DYING, cut(Ending.RESET, keep=800)),
         "stream.error-event",
@@ -207,17 +249,31 @@ FAILURES: Final = (
         says='event: error; "event:error"',
     ),
     faulty(
-        "names the error event after its data",
-        on(DYING, _error(b'data: {"code":"BACKEND_ERROR","message":"gone"}\nevent: error\n\n')),
+        "numbers the error event and leaves out a space",
+        on(DYING, _error(ERROR.replace(b"event: ", b"id: 5\nevent:"))),
         "stream.error-line",
-        "stream.error-data-next",
-        says="event: error; ",
+        says='event: error; "event:error"',
     ),
     faulty(
-        "puts an id into the error event",
-        on(DYING, _error(ERROR.replace(b"\ndata", b"\nid: 5\ndata"))),
+        "puts an id in Latin-1 before the error event",
+        on(DYING, _error(b"id: \xfc\n" + ERROR)),
+        "stream.error-line",
+        "stream.utf8",
+        says='event: error; "id: \\\\xfc"',
+    ),
+    faulty(
+        "names the error event after its data",
+        on(DYING, _error(b'data: {"code":"BACKEND_ERROR","message":"gone"}\nevent: error\n\n')),
         "stream.error-data-next",
-        says='a data line after `event: error`; "id: 5"',
+        "stream.error-line",
+        says="a data line after `event: error`; nothing",
+    ),
+    faulty(
+        "puts an id in Latin-1 into the error event",
+        on(DYING, _error(ERROR.replace(b"\ndata", b"\nid: \xfc\ndata"))),
+        "stream.error-data-next",
+        "stream.utf8",
+        says='a data line after `event: error`; "id: \\\\xfc"',
     ),
     faulty(
         "nests its error",
@@ -264,6 +320,65 @@ FAILURES: Final = (
         "stream.payload-is-json",
         says="a whole chunk; ",
     ),
+    faulty(
+        "leaves half a chunk after an error",
+        on(DYING, inserted(-1, b'data: {"choices":[{"delta":{"con\n\n')),
+        "stream.payload-is-json",
+        says='one JSON text; "{',
+    ),
+    faulty(
+        "sends pings as events before an error",
+        on(DYING, inserted(1, b"event: ping\ndata: {}\n\n")),
+        "stream.known-events",
+        says='an event named "ping"',
+    ),
+    faulty(
+        "tells of a failure after the end marker",
+        on(DYING, with_blocks(lambda blocks: [*blocks[:-2], blocks[-1], blocks[-2]])),
+        "stream.done-is-last",
+        says='the end of the body; "event: error"',
+    ),
 )
 
 MINIATURES: Final = (*ENDS, *FAILURES)
+
+
+def _dawdling(exchange: Exchange) -> Exchange:
+    """The same, but its last byte comes nine seconds after all others, and the end of the body with it."""
+    last = exchange.pieces[-1]
+    late = Piece(at=last.at + 9.0, data=last.data[-1:])
+    pieces = (*exchange.pieces[:-1], replace(last, data=last.data[:-1]), late)
+    return replace(exchange, pieces=pieces, elapsed=exchange.elapsed + 9.0)
+
+
+def _later(seconds: float) -> One:
+    """The same, after some silence."""
+
+    def one(exchange: Exchange) -> Exchange:
+        pieces = tuple(replace(piece, at=piece.at + seconds) for piece in exchange.pieces)
+        return replace(exchange, pieces=pieces, elapsed=exchange.elapsed + seconds)
+
+    return one
+
+
+VARIANTS: Final = (
+    odd("sends its last line end late", on(COUNTING, _dawdling)),
+    odd("talks for longer than we listen", on(COUNTING, cut(Ending.DEADLINE, keep=900)), "stream.", "finish.stream-"),
+    odd("does not fail when it is told to", on(DYING, with_blocks(_well)), *EVENT),
+    odd(
+        "leaves its stream open until we are interrupted",
+        on(COUNTING, _longer(9.0, Ending.INTERRUPTED)),
+        "stream.",
+        "finish.stream-",
+    ),
+    odd(
+        "loses its backend in a stream, and says no more",
+        on(asking("stream.multilingual"), with_blocks(lambda blocks: [*blocks[:-2], replace(blocks[-2], data=ERROR)])),
+        "stream.text-intact",
+    ),
+    odd(
+        "is busy after a long silence",
+        on(asking("stream.multilingual"), throttled(503, "MODEL_UNAVAILABLE"), _later(700.0)),
+        "stream.text-intact",
+    ),
+)

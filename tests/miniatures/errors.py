@@ -333,7 +333,7 @@ HEADERS: Final = (
         "falls silent in a stream", on(COUNTING, _silent(700.0, 3)), "stream.idle-gap", says="600 s; silence for 700 s"
     ),
     faulty(
-        "is silent before a stream", on(GREETING, _silent(601.0, 0)), "stream.idle-gap", says="600 s; silence for 60"
+        "is silent before a stream", on(GREETING, _silent(600.5, 0)), "stream.idle-gap", says="600 s; silence for 60"
     ),
 )
 

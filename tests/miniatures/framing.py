@@ -94,14 +94,14 @@ WHOLE: Final = (
         on(streams, refused(501, "NOT_IMPLEMENTED")),
         "parameters.stream-true",
         "stream.status",
-        says="an event stream; HTTP 501 NOT_IMPLEMENTED",
+        says="status: an event stream; HTTP 501 NOT_IMPLEMENTED",
         unseen=(*ALL_STREAMS, "auth.refused-before-stream", "request.no-accept-needed"),
     ),
     faulty(
         "answers a stream with one JSON body",
         on(streams, with_body(b'{"status":"ok","data":{"choices":[]}}', "application/json")),
         "parameters.stream-true",
-        says="an event stream; a body of application/json",
+        says="whole: an event stream; a body of application/json",
         unseen=ALL_STREAMS,
     ),
     faulty(

@@ -28,7 +28,7 @@ def _texts(change: Callable[[Blocks], Blocks]) -> One:
     return with_blocks(every)
 
 
-def _saying(change: Callable[[str], str]) -> One:
+def saying(change: Callable[[str], str]) -> One:
     """A stream whose text is rewritten as a whole, and told in one chunk."""
 
     def one(told: Blocks) -> Blocks:
@@ -72,7 +72,7 @@ def _halved(told: Blocks) -> Blocks:
 
 def _mangled(name: str, change: Callable[[str], str], says: str) -> Miniature:
     """The text of several scripts arrives otherwise in a stream."""
-    return faulty(name, on(MULTILINGUAL, _saying(change)), "stream.text-intact", says=says)
+    return faulty(name, on(MULTILINGUAL, saying(change)), "stream.text-intact", says=says)
 
 
 def _garbled(name: str, change: One, says: str) -> Miniature:
@@ -132,7 +132,7 @@ MINIATURES: Final = (
     ),
     faulty(
         "leaves the end marker out of its text",
-        on(END_MARKER, _saying(lambda text: text.replace("[DONE]", ""))),
+        on(END_MARKER, saying(lambda text: text.replace("[DONE]", ""))),
         "stream.done-in-text",
         says=", without the marker alone",
     ),
@@ -141,7 +141,7 @@ MINIATURES: Final = (
 
 def _odd(name: str, when: Any, said: str | Callable[[str], str], *unseen: str) -> Variant:
     """A model that says something else in its stream."""
-    return odd(name, on(when, _saying(said if callable(said) else lambda _: said)), *unseen)
+    return odd(name, on(when, saying(said if callable(said) else lambda _: said)), *unseen)
 
 
 VARIANTS: Final[tuple[Variant, ...]] = (

@@ -4,7 +4,7 @@ from typing import Final
 
 from tests.miniatures.model import faulty
 from tests.miniatures.refusals import SERVED, error_stream, with_answer
-from tests.miniatures.wire import asking, on, with_body, with_json, with_status
+from tests.miniatures.wire import asking, on, with_body, with_header, with_json, with_status
 
 SIGN: Final = asking("auth.no-key", "auth.wrong-key", "auth.bare-key", "stream.wrong-key")
 
@@ -13,7 +13,7 @@ MINIATURES: Final = (
         "serves whoever comes",
         SERVED(asking("auth.no-key")),
         "auth.missing-refused",
-        says="a refusal (HTTP 4xx); HTTP 200",
+        says="status: a refusal (HTTP 4xx); HTTP 200",
         unseen=("auth.missing-",),
     ),
     faulty(
@@ -27,7 +27,7 @@ MINIATURES: Final = (
         "forbids instead of asking for a key",
         on(asking("auth.no-key"), with_status(403)),
         "auth.missing-is-401",
-        says="HTTP 401; HTTP 403",
+        says="status: HTTP 401; HTTP 403",
     ),
     faulty(
         "calls a missing key invalid",
@@ -66,7 +66,7 @@ MINIATURES: Final = (
         "calls a bare key a validation error",
         on(asking("auth.bare-key"), with_json("/error/code", "VALIDATION_ERROR")),
         "auth.scheme-needed",
-        says="AUTH_TOKEN_MISSING or AUTH_TOKEN_INVALID; VALIDATION_ERROR",
+        says="/error/code: AUTH_TOKEN_MISSING or AUTH_TOKEN_INVALID; VALIDATION_ERROR",
     ),
     faulty(
         "gives only a detail when it refuses a key",
@@ -117,6 +117,14 @@ MINIATURES: Final = (
         "auth.refusal-is-enveloped",
         "errors.json",
         says="an HTTP error in JSON; HTTP 401 with a text/plain body that is not JSON",
+    ),
+    faulty(
+        "refuses a stream's key and names no media type",
+        on(asking("stream.wrong-key"), with_body(b"Unauthorized"), with_header("Content-Type", None)),
+        "auth.refused-before-stream",
+        "auth.refusal-is-enveloped",
+        "errors.json",
+        says="an HTTP error in JSON; HTTP 401 with a body of no media type that is not JSON",
     ),
     faulty(
         "fails over a stream's wrong key",

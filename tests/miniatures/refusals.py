@@ -280,7 +280,7 @@ FORM: Final = (
         "refuses an unknown model with 400",
         on(asking("parameters.unknown-model"), with_status(400)),
         "parameters.unknown-model-code",
-        says="HTTP 404; HTTP 400",
+        says="status: HTTP 404; HTTP 400",
     ),
     faulty(
         "gives a framework's list of mistakes",

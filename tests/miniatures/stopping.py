@@ -350,9 +350,9 @@ def _reversed(document: Any) -> Any:
 
 
 def _alike(exchange: Exchange) -> Exchange:
-    """The request with its first stop sequence twice, as a text that repeats itself would have it."""
+    """The request with one stop sequence twice, as a text that repeats itself would have it."""
     document = json.loads(exchange.request.body)
-    document["stop"] = document["stop"][:1] * 2
+    document["stop"] = document["stop"][1:2] * 2
     return replace(exchange, request=replace(exchange.request, body=json.dumps(document).encode()))
 
 

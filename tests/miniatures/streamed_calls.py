@@ -12,10 +12,12 @@ from tests.miniatures.variants import Variant, odd
 from tests.miniatures.wire import Block, Blocks, One, after, asking, each_chunk, on, with_blocks, with_chunk, with_nth
 
 STREAM: Final = asking("stream.tool-call")
+CHOSEN: Final = asking("stream.two-calls")
 IN_WORDS: Final = as_told("stream.greeting", STREAM)
 DELTA: Final = "/choices/0/delta"
 CALLS: Final = DELTA + "/tool_calls"
 CALL: Final = CALLS + "/0"
+NAME: Final = "/function/name"
 ARGUMENTS: Final = CALL + "/function/arguments"
 REASON: Final = "/choices/0/finish_reason"
 HERMES: Final = '<tool_call>{"name": "get_weather", "arguments": {"location": "Bern"}}</tool_call>'
@@ -134,6 +136,10 @@ def _named_second(number: int, call: Any) -> Any:
     return put(call, "/function/name", GONE if number == 0 else "get_weather")
 
 
+def _named_in_parts(number: int, call: Any) -> Any:
+    return put(call, NAME, ("get_", "time", None)[min(number, 2)])
+
+
 def _later(name: str, pointer: str, value: Any, says: str) -> Miniature:
     """Every part of a call but the first has this id or name."""
     change = _each_call(lambda number, call: put(call, pointer, value) if number else call)
@@ -155,6 +161,19 @@ MINIATURES: Final = (
         _each_call(lambda number, call: put(call, "/index", None) if number else call),
         "tools.stream-index",
         says="an integer index; null",
+    ),
+    _streamed(
+        "tells the id in every other part of a call, and no index",
+        _each_call(lambda number, call: put(put(call, "/id", GONE if number % 2 else "call_7"), "/index", GONE)),
+        "tools.stream-index",
+        says="an integer index; nothing",
+    ),
+    _streamed(
+        "tells an empty id from the second part of a call on, and no index",
+        _each_call(lambda number, call: put(put(call, "/id", "" if number else "call_7"), "/index", GONE)),
+        "tools.stream-index",
+        "tools.stream-one-call-one-id",
+        says="an integer index; nothing",
     ),
     _indexed("writes an index as a string", "0", '"0"'),
     _indexed("counts calls from below", -1, "-1"),
@@ -198,6 +217,12 @@ MINIATURES: Final = (
         "tools.stream-one-call-one-id",
         says='whole: another id for the call at index 1; "call_',
     ),
+    _streamed(
+        "gives its streamed calls lists of ids",
+        with_chunk(CALL + "/id", ["call_7"]),
+        "tools.stream-one-call-one-id",
+        says='one id for the call at index 0; [["call_7"]]',
+    ),
     _later("takes the id away", "/id", None, says='one id for the call at index 0; ["call_'),
     _later("empties the id", "/id", "", says=', ""]'),
     _later(
@@ -220,7 +245,7 @@ MINIATURES: Final = (
     ),
     _streamed(
         "names a call after its arguments",
-        _each_call(lambda number, call: put(call, "/function/name", GONE if number < 3 else "get_weather")),
+        _each_call(lambda number, call: put(call, "/function/name", GONE if number < 2 else "get_weather")),
         "tools.stream-one-call-one-id",
         says='the name of a call before its arguments; "get_weather" later',
     ),
@@ -291,6 +316,39 @@ MINIATURES: Final = (
         unseen=("tools.stream-",),
     ),
     faulty(
+        "streams words and an empty list of calls",
+        after(IN_WORDS, on(STREAM, with_chunk(CALLS, []))),
+        "tools.stream-calls-when-required",
+        says='a tool call in the deltas; none; text "Hello"',
+        unseen=("tools.stream-",),
+    ),
+    faulty(
+        "streams the name that was wanted in parts, and takes it away",
+        after(as_told("stream.tool-call", CHOSEN), on(CHOSEN, _each_call(_named_in_parts))),
+        "tools.stream-one-call-one-id",
+        says='one name for the call at index 0; ["get_", "time", null]',
+    ),
+    faulty(
+        "names two functions in one call",
+        on(CHOSEN, _each_call(lambda number, call: put(call, NAME, "get_time" if number else "get_weather"))),
+        "tools.stream-one-call-one-id",
+        says='one name for the call at index 0; ["get_weather", "get_time"]',
+        unseen=("tools.stream-calls-when-named",),
+    ),
+    faulty(
+        "numbers the functions that it calls",
+        on(STREAM, with_chunk(CALL + NAME, 7)),
+        "tools.stream-name-declared",
+        says='get_weather; ""',
+    ),
+    faulty(
+        "streams a call of what nobody declared",
+        on(CHOSEN, with_chunk(CALL + NAME, "get_rocket")),
+        "tools.stream-name-declared",
+        says='get_weather or get_time; "get_rocket"',
+        unseen=("tools.stream-calls-when-named",),
+    ),
+    faulty(
         "drops streamed calls and keeps their reason",
         on(STREAM, _with_calls(lambda _: [])),
         "tools.stream-calls-when-required",
@@ -299,7 +357,15 @@ MINIATURES: Final = (
     ),
 )
 
+FULL: Final = each_chunk(lambda document: put(document, REASON, lambda old: old and "length"))
+
 VARIANTS: Final[tuple[Variant, ...]] = (
+    odd("has no room for a required call beside its words", after(IN_WORDS, on(STREAM, FULL)), "tools.stream-"),
+    odd(
+        "has no room for the call that was named beside its words",
+        after(as_told("stream.greeting", CHOSEN), on(CHOSEN, FULL)),
+        "tools.stream-",
+    ),
     odd("streams arguments one character at a time", on(STREAM, _with_calls(_by_character))),
     odd("streams a call in one part", on(STREAM, _with_calls(_at_once))),
     odd("streams arguments with blanks in them", on(STREAM, _with_calls(_spread))),
@@ -319,7 +385,7 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         on(
             STREAM,
             _with_calls(lambda calls: calls[:4]),
-            each_chunk(lambda document: put(document, REASON, lambda old: old and "length")),
+            FULL,
         ),
         "tools.stream-",
     ),

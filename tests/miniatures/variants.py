@@ -11,6 +11,7 @@ from conformance.exchange import Exchange, Piece
 from conformance.server.changes import GONE, put
 from tests.miniatures.answers import WORDS
 from tests.miniatures.chunks import CONTENT, DELTA, USAGE
+from tests.miniatures.framing import COUNTING
 from tests.miniatures.reasons import REASON
 from tests.miniatures.wire import (
     Blocks,
@@ -40,6 +41,7 @@ from tests.miniatures.wire import (
     with_header,
     with_json,
     with_nth,
+    with_status,
 )
 
 
@@ -103,10 +105,10 @@ def _reason_with_text(blocks: Blocks) -> Blocks:
     return [*blocks[:-3], blocks[-3].of(put(blocks[-3].document, REASON, reason)), blocks[-1]]
 
 
-def _broken_off(blocks: Blocks) -> Blocks:
+def _broken_off(code: str) -> One:
     """A failure of the backend in the place of the reason."""
-    error = b'event: error\ndata: {"code":"BACKEND_ERROR","message":"the backend stopped"}\n\n'
-    return [*blocks[:-2], replace(blocks[-2], data=error), blocks[-1]]
+    error = f'event: error\ndata: {{"code":"{code}","message":"the backend stopped"}}\n\n'.encode()
+    return with_blocks(lambda blocks: [*blocks[:-2], replace(blocks[-2], data=error), blocks[-1]])
 
 
 def _bare(document: Any) -> Any:
@@ -135,12 +137,30 @@ def _old_http(exchange: Exchange) -> Exchange:
     return with_header("Transfer-Encoding", None)(with_header("Content-Length", None)(replace(exchange, response=head)))
 
 
+def _elsewhere(exchange: Exchange) -> Exchange:
+    """The same on the other surface."""
+    return replace(exchange, profile="openai")
+
+
 def _later(seconds: float) -> One:
     """The same, after some silence."""
 
     def one(exchange: Exchange) -> Exchange:
         pieces = tuple(Piece(at=piece.at + seconds, data=piece.data) for piece in exchange.pieces)
         return replace(exchange, pieces=pieces, elapsed=exchange.elapsed + seconds)
+
+    return one
+
+
+def _timed(said: float, ended: float) -> One:
+    """All but the last word at one time, that and the end at another; in seconds."""
+
+    def one(exchange: Exchange) -> Exchange:
+        last = len(exchange.pieces) - 3  # a reason and the end marker follow it
+        pieces = tuple(
+            Piece(at=said if number < last else ended, data=piece.data) for number, piece in enumerate(exchange.pieces)
+        )
+        return replace(exchange, pieces=pieces, elapsed=ended)
 
     return one
 
@@ -234,6 +254,8 @@ FRAMING: Final = (
     odd("answers character by character", on(talks, with_blocks(_by_character))),
     odd("writes spaces into its chunks", on(streams, each_block(_spaced))),
     odd("escapes slashes", on(streams, each_block(lambda block: block.replace(b"reference/", b"reference\\/")))),
+    odd("answers too fast to tell how", on(COUNTING, _timed(0.05, 0.05)), "stream.not-in-one-burst"),
+    odd("pauses before its last word", on(COUNTING, _timed(1.0, 2.0))),
     odd("starts late", on(streams, _later(20.0)), "stream.not-in-one-burst"),
     odd("says the charset of its stream", on(streams, with_header("Content-Type", "text/event-stream; charset=utf-8"))),
     odd(
@@ -342,15 +364,23 @@ HTTP: Final = (
     ),
     odd("calls a bare key missing", on(asking("auth.bare-key"), with_json("/error/code", "AUTH_TOKEN_MISSING"))),
     odd("calls a bare key invalid", on(asking("auth.bare-key"), with_json("/error/code", "AUTH_TOKEN_INVALID"))),
+    odd("calls a stream's mistake a bad request", on(asking("stream.no-messages"), with_status(400))),
+    odd(
+        "has a code of its own for a bare key on the other surface",
+        on(asking("auth.bare-key"), with_json("/error/code", "INVALID_API_KEY"), _elsewhere),
+    ),
     odd(
         "says more of a failure",
         on(streams, each_block(lambda block: block.replace(b'{"code":', b'{"x": 1, "code" : '))),
     ),
-    odd(
-        "has a backend that fails before a token limit",
-        on(asking("stream.cut-short"), with_blocks(_broken_off)),
-        "stream.max-tokens",
-        "finish.stream-length",
+    *(
+        odd(
+            f"has a backend that fails with {code} before a token limit",
+            on(asking("stream.cut-short"), _broken_off(code)),
+            "stream.max-tokens",
+            "finish.stream-length",
+        )
+        for code in ("BACKEND_ERROR", "BACKEND_TIMEOUT", "BACKEND_RATE_LIMITED", "MODEL_UNAVAILABLE")
     ),
     odd("fails later", on(asking("failures.mid-stream-error"), inserted(-2, b": waiting\n\n"), _later(4.0))),
 )
