@@ -191,8 +191,11 @@ def forms(body: Any) -> frozenset[str]:
         parts = message.get("content") if isinstance(message, Mapping) else None
         for part in parts if isinstance(parts, list) else ():
             if isinstance(part, Mapping) and isinstance(kind := part.get("type"), str):
-                if kind not in {"text", "image_url"}:
-                    found.add(f"{kind} {'nested' if kind in part else 'flat'}")
+                if kind != "text":
+                    payload = part.get(kind)
+                    address = str((payload if isinstance(payload, Mapping) else part).get("url", ""))
+                    scheme = address.partition(":")[0]
+                    found.add(" ".join(filter(None, (kind, "nested" if kind in part else "flat", scheme))))
                 if message.get("role") != "user":
                     found.add(f"{kind} part from the role {message.get('role')}")
     return frozenset(found)

@@ -32,6 +32,7 @@ from conformance.server.generation import (
     Usage,
     fresh_call_id,
 )
+from conformance.server.tokens import tokens
 from conformance.server.variants.streamed_calls import in_deltas
 
 _MESSAGE: Final = "/data/choices/0/message"
@@ -130,8 +131,8 @@ async def _calling(steps: Steps, request: ChatRequest) -> Steps:
     """A call of the first tool, whatever was said."""
     await steps.aclose()
     yield CallStart(index=0, id=fresh_call_id(), name=request.tools[0]["function"]["name"])
-    yield CallArguments(index=0, fragment='{"location": "Z')
-    yield CallArguments(index=0, fragment='ürich"}')
+    for token in tokens('{"location": "Zürich"}'):
+        yield CallArguments(index=0, fragment=token)
     yield Finish(reason="tool_calls")
 
 

@@ -40,7 +40,7 @@ _KNOWN: Final = {"model", "messages", "max_tokens", "temperature", "top_p", "sto
 }
 _DETAILS: Final = "/error/details"
 _WAIT: Final = "/error/retry_after"
-_UNNAMED: Final = ("errors.details-name-the-field",)
+_UNNAMED: Final = ("errors.details-name-the-field", "parameters.generated-names-the-field")
 
 
 def _coded(code: str) -> Callable[[Failure], bool]:
