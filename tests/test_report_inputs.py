@@ -91,7 +91,7 @@ def test_the_figures_are_those_of_the_evidence(places: Runs, examples: int) -> N
         found = schema.defects("request.schema.json", body)
         if not found:
             good |= taken(body)
-        elif len(found) == 1:
+        elif len(found) == 1 and "/else/" not in found[0].schema:  # which takes two changes to a good request
             missing = found[0].expected if found[0].rule == "required" else ""
             broke.add((found[0].schema, found[0].rule, missing))
     shares = report["inputs"]
