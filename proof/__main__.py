@@ -17,6 +17,7 @@ from conformance.server.faults import FAULTS
 from conformance.server.variants import VARIANTS
 from conformance.server.wild import WILD
 from proof.combinations import combined
+from proof.mutants import survivors
 from proof.observing import DEVIATIONS, Outcome, complaints, outcome, reference
 from proof.page import Totals, page
 from proof.steadiness import changes
@@ -86,6 +87,7 @@ def _gate(*, workers: int, combinations: int, write: bool) -> int:
     patient = {fault.red[0] for fault in FAULTS if fault.patience}
     unkilled = sorted(CHECKS.keys() - killed - patient)
     wrong += [*unsteady, *fired, *(f"no fault kills {identity}" for identity in unkilled)]
+    mutants = survivors.last()
     totals = Totals(
         checks=len(CHECKS),
         killed=len(killed & CHECKS.keys()),
@@ -96,6 +98,8 @@ def _gate(*, workers: int, combinations: int, write: bool) -> int:
         combinations=tried,
         alarms=alarms + len(fired),
         runs=0 if unsteady else _RUNS,
+        mutants=mutants.mutants,
+        survivors=mutants.survived,
     )
     print(f"\n{totals.sentence()} ({time.monotonic() - begun:.0f} s)")
     wrong += _published(page(totals, FAULTS, VARIANTS, WILD), write=write and not wrong)

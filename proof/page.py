@@ -34,6 +34,10 @@ class Totals:
     """Legal servers, alone and in combination, on which anything turned red."""
     runs: int
     """Runs in a row against the reference server, everything asked at once, that gave the same verdicts."""
+    mutants: int
+    """Changes of our own code, as the last `nox -s mutants` wrote it to docs/mutants.md."""
+    survivors: int
+    """Those that no test notices, each listed there with the reason."""
 
     def lines(self) -> Mapping[str, int]:
         """Each figure and what it counts."""
@@ -47,6 +51,8 @@ class Totals:
             "combinations of legal variants": self.combinations,
             "legal servers on which anything turned red": self.alarms,
             "runs in a row against the reference server that gave the same verdicts": self.runs,
+            "mutants of our own decoder, readings, checks and verdicts ([the list](mutants.md))": self.mutants,
+            "mutants that survive, each with its reason": self.survivors,
         }
 
     def sentence(self) -> str:
@@ -54,7 +60,8 @@ class Totals:
         return (
             f"{self.checks} checks, {self.killed} with a killer and {len(self.patient)} with one that takes ten"
             f" minutes; {self.faults} faults, which re-create {self.wild} reports of servers in the wild;"
-            f" {self.variants} legal variants and {self.combinations} combinations of them; {self.alarms} false alarms"
+            f" {self.variants} legal variants and {self.combinations} combinations of them; {self.alarms} false alarms;"
+            f" {self.mutants} mutants of our own code, {self.survivors} of which live, for a reason that is told"
         )
 
 

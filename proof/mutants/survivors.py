@@ -77,9 +77,18 @@ def compared(totals: Totals, left: Sequence[Survivor]) -> list[str]:
     return [f"{each.function or 'the module'} {word}:\n    - {each.was}\n    + {each.now}" for word, each in wrong]
 
 
+def last() -> Totals:
+    """The sums of docs/mutants.md: of each module, its last run."""
+    rows = [{name: int(found[name]) for name in ("killed", "timeout", "survived")} for found in _rows()]
+    return Totals(module="all", **{name: sum(row[name] for row in rows) for name in ("killed", "timeout", "survived")})
+
+
+def _rows() -> Iterator[re.Match[str]]:
+    return _ROW.finditer(PAGE.read_text("utf-8") if PAGE.exists() else "")
+
+
 def written(totals: Sequence[Totals], *, order: Sequence[str]) -> None:
     """Write docs/mutants.md: the rows of these modules anew, those of the others as they are, and the list."""
-    old = PAGE.read_text("utf-8") if PAGE.exists() else ""
     rows = {
         found["module"]: Totals(
             module=found["module"],
@@ -87,7 +96,7 @@ def written(totals: Sequence[Totals], *, order: Sequence[str]) -> None:
             timeout=int(found["timeout"]),
             survived=int(found["survived"]),
         )
-        for found in _ROW.finditer(old)
+        for found in _rows()
     }
     rows |= {each.module: each for each in totals}
     known = [rows[name] for name in order if name in rows]
