@@ -14,6 +14,7 @@ from conformance.checks import CHECKS
 from conformance.exchange import Ending, Exchange
 from conformance.generate.asked import generated
 from conformance.generate.remembered import Remembered
+from conformance.generate.valid import CAPABILITIES
 from conformance.observe import Ended, observe
 from conformance.plan import Plan, planned
 from conformance.probe import Probe
@@ -95,7 +96,8 @@ def _remembered(target: Target, selection: Selection) -> Remembered | None:
 
 
 def _drawn(target: Target, selection: Selection) -> Drawn:
-    able = tuple(name for name, has in target.capabilities.items() if has)
+    # What is not declared is asked: where nothing of a kind is served, the refusals of it are held against nobody.
+    able = tuple(name for name in CAPABILITIES if target.capabilities.get(name) is not False)
     return Drawn(examples=selection.examples, seed=selection.seed, capabilities=able, model=target.model)
 
 

@@ -35,6 +35,7 @@ SLUG: Final = "reference/upstream"
 STARTING: Final = 60.0  # seconds for a server to be ready; the weights load in one
 ENDING: Final = 10.0  # seconds for a process to end after it was told to
 LONGEST: Final = 900.0  # seconds for the whole run, which needs about 40 when the machine is idle
+ROOM: Final = ("--max-requests=3000", "--max-tokens=400000")  # for generated requests
 SETTLED: Final = (0, 4)  # exit codes: conformant, and incomplete because the model would not
 TARGET: Final = """\
 [target]
@@ -119,8 +120,8 @@ def await_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise NotStarted(f"{url} was not ready\n{log.read_text('utf-8', 'replace')[-2000:]}")
 
 
-def observe(output: Path) -> int:
-    """Start both servers, run the suite, end both; the suite's exit code.
+def observe(output: Path, more: Sequence[str] = ()) -> int:
+    """Start both servers, run the suite with more options, end both; the suite's exit code.
 
     Raises:
         NotStarted: a server was not ready.
@@ -144,7 +145,7 @@ def observe(output: Path) -> int:
         ):
             await_ready(f"http://127.0.0.1:{backend_port}/health", model, backend_log)
             await_ready(f"http://127.0.0.1:{gateway_port}/health", server, gateway_log)
-            asking = [*suite, "run", "--config", str(config), "--output", str(output)]
+            asking = [*suite, "run", "--config", str(config), "--output", str(output), *more]
             with running(asking, LIVE_GATEWAY_KEY=gateway_key) as run:
                 code = run.wait(LONGEST)
     keep_secret(output, (backend_key, gateway_key))
@@ -188,7 +189,7 @@ def unsteady(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"{identity} was decided differently: {', '.join(given)}"
 
 
-def once(output: Path) -> tuple[bool, Mapping[str, Any]]:
+def once(output: Path, more: Sequence[str] = ()) -> tuple[bool, Mapping[str, Any]]:
     """One run: whether it is good, and its report; what came of it is printed.
 
     Raises:
@@ -196,7 +197,7 @@ def once(output: Path) -> tuple[bool, Mapping[str, Any]]:
         KeyTold: a file of the run holds a key.
         subprocess.TimeoutExpired: the suite took longer than `LONGEST`.
     """
-    code = observe(output)
+    code = observe(output, more)
     if not (output / "report.json").exists():
         print(f"live: the suite ended with {code} and left no report")
         return False, {"requirements": []}
@@ -212,13 +213,16 @@ def main() -> int:
     options = argparse.ArgumentParser(description="Run the suite against llama.cpp behind the reference server.")
     options.add_argument("--output", type=Path, help="an empty directory; one under reports/runs by default")
     options.add_argument("--runs", type=int, default=1, metavar="N", help="so many in a row, compared")
+    options.add_argument("--examples", type=int, default=0, metavar="N", help="generate so many requests")
+    options.add_argument("--seed", type=int, default=0, metavar="N", help="which ones")
     chosen = options.parse_args()
+    more = (f"--examples={chosen.examples}", f"--seed={chosen.seed}", *ROOM) if chosen.examples else ()
     named = HERE.parent / "reports" / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-llama-cpp-smollm2"
     output: Path = chosen.output or named
     places = [output] if chosen.runs == 1 else [output / str(number) for number in range(1, chosen.runs + 1)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        runs = [once(place) for place in places]
+        runs = [once(place, more) for place in places]
     except KeyboardInterrupt:
         print("live: interrupted;", f"what was seen is in {output}" if output.is_dir() else "nothing was asked yet")
         return 130

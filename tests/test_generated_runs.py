@@ -3,14 +3,20 @@
 import asyncio
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from conformance import run
+from conformance import evidence, run
+from conformance.check import Violation
+from conformance.checks import CHECKS
 from conformance.embedded import embedded_target
+from conformance.exchange import Exchange
+from conformance.reading import Unobservable
+from conformance.requirement import catalogue
 from conformance.selection import Selection
 from conformance.server.changes import (
     GONE,
@@ -26,6 +32,8 @@ from conformance.server.changes import (
 )
 from conformance.server.deviation import Deviation
 from conformance.target import Key, Limits
+from conformance.verdict import Verdict, judged
+from tests.miniatures.innocent import innocent
 
 KEY: Final = Key("sgk_" + "6a" * 20)
 LIMITS: Final = Limits(max_requests=2000, max_tokens=200_000)
@@ -52,6 +60,21 @@ def test_the_reference_server_takes_what_is_good_and_refuses_what_is_not(tmp_pat
     seen = {row["id"]: row["seen"] for row in found["requirements"]}
     assert seen["parameters.generated-accepted"] > 200
     assert seen["parameters.generated-refused"] > 100
+
+
+def test_a_model_without_tools_and_media_is_held_to_nothing_that_it_lacks(tmp_path: Path) -> None:
+    selection = Selection(examples=20, seed=1)
+    with embedded_target(limits=LIMITS, key=KEY) as whole:
+        target = replace(whole, model="reference/text", capabilities={})
+        asked = run.plan(target, selection)
+        asyncio.run(run.observed(tmp_path, target=target, key=KEY, selection=selection, asked=asked))
+    found = run.judged(tmp_path).report
+
+    assert failing(dict(found)) == {}
+    assert found["verdict"] == "conformant"
+    sent = [exchange.request.body for exchange in evidence.read(tmp_path).exchanges]
+    assert any(b'"tools":' in body for body in sent)
+    assert any(b"image_base64" in body for body in sent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,3 +170,25 @@ def test_a_hidden_fault_is_found_by_generation_and_made_small(tmp_path: Path, hi
     assert hidden.requirement in failing(report(tmp_path / "again", deviation(hidden), selection=again))
     assert failing(report(tmp_path / "mended", selection=again)) == {}
     assert failing(report(tmp_path / "forgotten", deviation(hidden), selection=again)) == {}
+
+
+@pytest.mark.parametrize("shown,verdict", [(1, Verdict.INCONCLUSIVE), (12, Verdict.PASS)])
+def test_next_to_nothing_shown_by_generated_requests_is_no_pass(shown: int, verdict: Verdict) -> None:
+    exchanges = innocent().exchanges[:40]
+
+    def find(exchange: Exchange) -> Iterator[Violation]:
+        if exchange not in exchanges[:shown]:
+            raise Unobservable("the target was busy")
+        yield from ()
+
+    busy = replace(
+        CHECKS["parameters.generated-accepted"],
+        when=lambda _: True,
+        groups=lambda chosen, _: [(each,) for each in chosen],
+        find=find,
+    )
+    found = judged(catalogue()["parameters.generated-accepted"], busy, exchanges)
+
+    assert found.verdict is verdict
+    assert found.seen == shown
+    assert ("only 1 of 40 showed anything: the target was busy" in found.explanation) == (shown == 1)

@@ -184,9 +184,9 @@ def _choices(declared: list[str]) -> st.SearchStrategy[Any]:
 
 
 def forms(body: Any) -> frozenset[str]:
-    """What a request holds of which a server may take one form and not another: the page shows none, or only one."""
+    """What a request holds that a server need not take: what a model may lack, forms that the page does not show."""
     messages = body.get("messages") if isinstance(body, Mapping) else None
-    found = set()
+    found = {"tools"} if isinstance(body, Mapping) and body.get("tools") else set()
     for message in messages if isinstance(messages, list) else ():
         parts = message.get("content") if isinstance(message, Mapping) else None
         for part in parts if isinstance(parts, list) else ():
