@@ -25,11 +25,13 @@ TESTS: Final = {
     "check": ("test_check.py",),
     "reading": ("test_reading.py",),
     "clients": ("test_clients.py", "test_clients_differential.py"),
+    "checks/garbling": ("test_garbling.py",),
 }
 """The tests of a module's own, run before any check is judged by it."""
 ENOUGH: Final = ("sse", "verdict")
 """Modules whose own tests must kill every mutant, though checks rest on them."""
-MODULES: Final = (*TESTS, *sorted(f"checks/{found.stem}" for found in ROOT.glob("conformance/checks/[!_]*.py")))
+_OF_CHECKS: Final = sorted(f"checks/{found.stem}" for found in ROOT.glob("conformance/checks/[!_]*.py"))
+MODULES: Final = tuple(dict.fromkeys((*TESTS, *_OF_CHECKS)))
 _PATIENCE: Final = (4, 10.0)
 """A mutant that takes this many times as long as the module unchanged, and these seconds more, is a timeout."""
 
@@ -95,7 +97,7 @@ def _killers(name: str, stale: frozenset[str]) -> Sequence[Killer]:
     def judged() -> str:
         from proof.mutants.judging import complaint  # noqa: PLC0415  # its checks are to be the mutant's
 
-        return complaint(everything, ids, everywhere=name not in TESTS)
+        return complaint(everything, ids, everywhere=name.startswith("checks/"))
 
     return [*own, judged]
 

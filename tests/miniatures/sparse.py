@@ -23,7 +23,7 @@ CONTROLS: Final = (
 )
 
 
-def _never_asked(*names: str) -> Change:
+def never_asked(*names: str) -> Change:
     """A run that has not got to some requests."""
 
     def change(exchanges: Exchanges) -> Exchanges:
@@ -80,8 +80,8 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         ),
         "",
     ),
-    odd("was never asked for few tokens", _never_asked(plain.CUT_SHORT.name), ""),
-    odd("was never asked the plain questions", _never_asked(*CONTROLS), ""),
+    odd("was never asked for few tokens", never_asked(plain.CUT_SHORT.name), ""),
+    odd("was never asked the plain questions", never_asked(*CONTROLS), ""),
     odd("names no request when it is busy", on(LIMITED, with_json("/meta", GONE))),
     odd(
         "wavers between colours",
