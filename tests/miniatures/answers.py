@@ -245,6 +245,7 @@ MEMBERS: Final = (
     member(
         "gives milliseconds", "/created", lambda old: old * 1000, "response.created-in-seconds", says="/data/created: "
     ),
+    member("gives a time of 400 digits", "/created", 10**400, "response.created-in-seconds", says="/data/created: "),
     member("gives no real time", "/created", 0, "response.created-in-seconds", says="; 0"),
     member("copies the page's time", "/created", 1713888000, "response.created-in-seconds", says="; 1713888000"),
     member("chooses nothing", "/choices", [], "response.choices", says="; []", unseen=UNREAD),
