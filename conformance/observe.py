@@ -73,11 +73,15 @@ def _code(answer: Exchange) -> str:
     return code if isinstance(code, str) else ""
 
 
+_FOREVER: Final = 1e9
+"""Seconds; a float cannot hold every integer that JSON can."""
+
+
 def _asked_wait(answer: Exchange) -> float | None:
     """Seconds that a throttled answer asks for: the body's `retry_after`, else Retry-After (RFC 9110, 10.2.3)."""
     named = at(_document(answer), "/error/retry_after")
-    if is_number(named) and named >= 0 and math.isfinite(named):
-        return float(named)
+    if is_number(named) and 0 <= named < math.inf:
+        return float(min(named, _FOREVER))
     header = answer.response and answer.response.header("Retry-After")
     if header and header.isascii() and header.isdigit() and len(header) < 10:
         return float(header)

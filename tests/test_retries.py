@@ -71,9 +71,10 @@ def test_a_wait_without_end_is_no_wait_that_is_named() -> None:
     assert watch.waits == [1.0]
 
 
-def test_a_wait_longer_than_ninety_seconds_is_not_waited() -> None:
+@pytest.mark.parametrize("wait", [90.5, 10**400])
+def test_a_wait_longer_than_ninety_seconds_is_not_waited(wait: float) -> None:
     watch = Watch()
-    with hostile.throttles_then_answers(1, retry_after=90.5) as server:
+    with hostile.throttles_then_answers(1, retry_after=wait) as server:
         watch.run(many(1), at(server))
 
     assert (watch.waits, len(server.seen)) == ([], 2)

@@ -22,8 +22,6 @@ def garbled(pieces: Sequence[str], plain: str) -> str:
     `pieces` are the chunks' texts. Blanks between words and whole words may differ as the model likes.
     """
     found = "".join(pieces)
-    if found == plain:
-        return ""
     if sorted("".join(found.split())) == sorted("".join(plain.split())):
         return "the same characters, in other words" if _words(found) != _words(plain) else ""
     return "parts of words are lost between chunks" if _loses(pieces, plain) else ""
@@ -73,7 +71,7 @@ def twice(texts: Sequence[str], right: Callable[[str], bool]) -> int:
         if right("".join((*texts[:place], *texts[place + 1 :]))):
             return place
     once = "".join(text for place, text in enumerate(texts) if place not in places)
-    return places[0] if places and right(once) else 0
+    return places[0] if right(once) else 0
 
 
 def _comes_again(texts: Sequence[str], place: int) -> bool:

@@ -104,7 +104,7 @@ def _beside_question_alone(chosen: Sequence[Exchange], everything: Sequence[Exch
     """The question after its history, with the same question asked without one."""
     alone = [exchange for exchange in everything if exchange.probe == probes.STATELESS.name and exchange.step == 1]
     for exchange in chosen:
-        if alone and exchange.probe == probes.RECALL.name:
+        if alone:
             yield exchange, alone[-1]
 
 

@@ -172,7 +172,8 @@ def model_is_the_slug(exchange: Exchange) -> Iterator[Violation]:
 
 def is_near(created: Any, exchange: Exchange) -> bool:
     """Whether a time in Unix seconds is within ten minutes of the exchange; clocks differ, units differ more."""
-    return is_number(created) and abs(created - exchange.started) < 600 + exchange.elapsed
+    room = 600 + exchange.elapsed
+    return is_number(created) and exchange.started - room < created < exchange.started + room
 
 
 @check("response.created-in-seconds", when=_answered, probes=ASKED)

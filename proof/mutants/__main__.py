@@ -25,13 +25,14 @@ TESTS: Final = {
     "check": ("test_check.py",),
     "reading": ("test_reading.py",),
     "clients": ("test_clients.py", "test_clients_differential.py"),
+    "checks/garbling": ("test_garbling.py",),
 }
 """The tests of a module's own, run before any check is judged by it."""
 ENOUGH: Final = ("sse", "verdict")
 """Modules whose own tests must kill every mutant, though checks rest on them."""
 _APART: Final = {"generated"}  # judges what only a run with --examples brings back, and no evidence here is of one
-_CHECKS: Final = {found.stem for found in ROOT.glob("conformance/checks/[!_]*.py")} - _APART
-MODULES: Final = (*TESTS, *sorted(f"checks/{name}" for name in _CHECKS))
+_CHECKS: Final = sorted({found.stem for found in ROOT.glob("conformance/checks/[!_]*.py")} - _APART)
+MODULES: Final = tuple(dict.fromkeys((*TESTS, *(f"checks/{name}" for name in _CHECKS))))
 _PATIENCE: Final = (4, 10.0)
 """A mutant that takes this many times as long as the module unchanged, and these seconds more, is a timeout."""
 
@@ -97,7 +98,7 @@ def _killers(name: str, stale: frozenset[str]) -> Sequence[Killer]:
     def judged() -> str:
         from proof.mutants.judging import complaint  # noqa: PLC0415  # its checks are to be the mutant's
 
-        return complaint(everything, ids, everywhere=name not in TESTS)
+        return complaint(everything, ids, everywhere=name.startswith("checks/"))
 
     return [*own, judged]
 

@@ -231,16 +231,21 @@ MEMBERS: Final = (
     ),
     member("gives no id", "/id", GONE, "response.id", says="nothing", unseen=("response.id-unique",)),
     member("gives an empty id", "/id", "", "response.id", says='""', unseen=("response.id-unique",)),
-    member("counts its ids", "/id", 7, "response.id", says="7", unseen=("response.id-unique",)),
+    member("counts its ids", "/id", 7, "response.id", says=": a non-empty string; 7", unseen=("response.id-unique",)),
     member("gives all answers one id", "/id", "chatcmpl-abc", "response.id-unique", says="chatcmpl-abc"),
-    member("names no model", "/model", GONE, "response.model", says="nothing"),
+    member("names no model", "/model", GONE, "response.model", says="/model: a non-empty string; nothing"),
     member("names null as its model", "/model", None, "response.model", says="null"),
-    member("names the backend's model", "/model", "gpt-4o-2024-08-06", "response.model-is-the-slug", says="gpt-4o"),
+    member(
+        "names the backend's model", "/model", "gpt-4o-2024-08-06", "response.model-is-the-slug", says="/data/model: "
+    ),
     member("gives no time", "/created", GONE, "response.created", says="nothing"),
     member("gives the time as text", "/created", str, "response.created", says="an integer; "),
     member("gives an ISO date", "/created", "2026-01-01T00:00:00Z", "response.created", says="an integer; "),
     member("gives parts of seconds", "/created", lambda old: old + 0.5, "response.created", says=".5"),
-    member("gives milliseconds", "/created", lambda old: old * 1000, "response.created-in-seconds", says="000"),
+    member(
+        "gives milliseconds", "/created", lambda old: old * 1000, "response.created-in-seconds", says="/data/created: "
+    ),
+    member("gives a time of 400 digits", "/created", 10**400, "response.created-in-seconds", says="/data/created: "),
     member("gives no real time", "/created", 0, "response.created-in-seconds", says="; 0"),
     member("copies the page's time", "/created", 1713888000, "response.created-in-seconds", says="; 1713888000"),
     member("chooses nothing", "/choices", [], "response.choices", says="; []", unseen=UNREAD),
@@ -249,7 +254,13 @@ MEMBERS: Final = (
         "gives one choice, not a list", "/choices", lambda old: old[0], "response.choices", says="; {", unseen=UNREAD
     ),
     member("gives the choice null", "/choices", [None], "response.choices", says="; [null]", unseen=UNREAD),
-    member("chooses twice", "/choices", lambda old: [*old, {**old[0], "index": 1}], "response.one-choice", says="2 el"),
+    member(
+        "chooses twice",
+        "/choices",
+        lambda old: [*old, {**old[0], "index": 1}],
+        "response.one-choice",
+        says="/data/choices: one",
+    ),
     member("counts choices from 1", "/choices/0/index", 1, "response.choice-index", says="0; 1"),
     member("gives the index as text", "/choices/0/index", "0", "response.choice-index", says='0; "0"'),
     member("gives no index", "/choices/0/index", GONE, "response.choice-index", says="nothing"),
@@ -351,18 +362,25 @@ META: Final = (
         "names no request", "/_meta/request_id", GONE, "response.request-id", unseen=("response.request-id-unique",)
     ),
     member("names it emptily", "/_meta/request_id", "", "response.request-id", unseen=("response.request-id-unique",)),
-    member("numbers requests", "/_meta/request_id", 12, "response.request-id", unseen=("response.request-id-unique",)),
+    member(
+        "numbers requests",
+        "/_meta/request_id",
+        12,
+        "response.request-id",
+        says=": a non-empty string; 12",
+        unseen=("response.request-id-unique",),
+    ),
     faulty(
         "gives all requests one id",
         on(answers, json_at("/data/_meta/request_id", "req_xyz"), with_header("X-Request-Id", "req_xyz")),
         "response.request-id-unique",
         says="req_xyz",
     ),
-    member("tells no latency", "/_meta/latency_ms", GONE, "response.latency", says="nothing"),
+    member("tells no latency", "/_meta/latency_ms", GONE, "response.latency", says=": a number of 0 or more; "),
     member("tells the latency as text", "/_meta/latency_ms", "310", "response.latency", says='"310"'),
     member("answers before it was asked", "/_meta/latency_ms", -5, "response.latency", says="-5"),
     member(
-        "tells when, not how long", "/_meta/latency_ms", 1713888000000, "response.latency-plausible", says="at most"
+        "tells when, not how long", "/_meta/latency_ms", 1713888000000, "response.latency-plausible", says="s: at most"
     ),
 )
 

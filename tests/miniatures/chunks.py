@@ -266,6 +266,7 @@ IDENTITY: Final = (
         "names the backend's model", "/model", "gpt-4o", "stream.same-model", says='was asked for; model is "gpt-4o"'
     ),
     _every("gives milliseconds", "/created", lambda old: old * 1000, "stream.created-in-seconds", says="000"),
+    _every("gives a time of 400 digits", "/created", 10**400, "stream.created-in-seconds", says="Unix seconds of now"),
     _every("gives no time", "/created", 0, "stream.created-in-seconds", says="Unix seconds of now; created is 0"),
     _every("gives the time as text", "/created", str, "stream.created-in-seconds", says='created is "'),
     _nth(

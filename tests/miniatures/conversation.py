@@ -132,7 +132,7 @@ def streams(when: When, text: str) -> Change:
 _NO_TEXT: Final[dict[str, Any]] = {"choices": [{"delta": {}}]}
 
 
-def _reads(prompt: int) -> Any:
+def reads(prompt: int) -> Any:
     """An answer to a prompt of so many tokens."""
 
     def change(document: Any) -> Any:
@@ -163,9 +163,15 @@ ROLES: Final = (
             declined_as(asking(*probes), status, code),
             requirement,
             "request.endpoint-answers",
-            says=f"; HTTP {status} {code}",
+            says=f"status: HTTP 200{wanted[requirement]}; HTTP {status} {code}",
             unseen=("",),
         )
+        for wanted in [
+            {
+                "messages.user-accepted": " for one of the forms",
+                "messages.system-optional": ", as for messages.system, which has one",
+            }
+        ]
         for requirement, name, probes, status, code in (
             ("messages.user-accepted", "knows no user", USED, 422, "VALIDATION_ERROR"),
             ("messages.user-accepted", "breaks over a user", USED, 500, "INTERNAL_ERROR"),
@@ -176,25 +182,25 @@ ROLES: Final = (
     ),
     faulty(
         "forgets the system message",
-        after(says(SYSTEM, "OK"), on(SYSTEM, _reads(GREETING))),
+        after(says(SYSTEM, "OK"), on(SYSTEM, reads(GREETING))),
         "messages.system-obeyed",
         says='"Brackwater" in the answer, or at least more prompt tokens than without the system message; "OK"; 9',
     ),
     faulty(
         "puts the system message in the place of the question",
-        after(says(SYSTEM, "How can I help?"), on(SYSTEM, _reads(7))),
+        after(says(SYSTEM, "How can I help?"), on(SYSTEM, reads(7))),
         "messages.system-obeyed",
         says="7 prompt tokens with it, 9 without",
     ),
     faulty(
         "reads only the system message that comes first",
-        after(says(LATER, messages.UNLIKELY), on(LATER, _reads(TURNED))),
+        after(says(LATER, messages.UNLIKELY), on(LATER, reads(TURNED))),
         "messages.system-obeyed",
         says=f'"{messages.UNLIKELY}"; {TURNED} prompt tokens with it, {TURNED} without',
     ),
     faulty(
         "loses the text of a part",
-        after(says(PART, "How can I help?"), on(PART, _reads(4))),
+        after(says(PART, "How can I help?"), on(PART, reads(4))),
         "messages.parts-accepted",
         says=f'as many prompt tokens as for plain.greeting: {GREETING}; "How can I help?"; 4 prompt tokens',
     ),
@@ -203,27 +209,27 @@ ROLES: Final = (
 TURNS: Final = (
     faulty(
         "sends only the last turn",
-        after(says(RECALL, "unknown"), on(RECALL, _reads(ALONE))),
+        after(says(RECALL, "unknown"), on(RECALL, reads(ALONE))),
         "messages.history-used",
         "messages.history-counted",
         says=f'"{messages.UNLIKELY}" in the answer, or at least more prompt tokens than without the turns before;',
     ),
     faulty(
         "sends only the first turn",
-        after(says(RECALL, "I will."), on(RECALL, _reads(14))),
+        after(says(RECALL, "I will."), on(RECALL, reads(14))),
         "messages.history-used",
         "messages.history-counted",
         says=f"14 prompt tokens with it, {ALONE} without",
     ),
     faulty(
         "counts only the last turn",
-        on(RECALL, _reads(ALONE)),
+        on(RECALL, reads(ALONE)),
         "messages.history-counted",
         says=f"/data/usage/prompt_tokens: more than {ALONE} prompt tokens; {ALONE}",
     ),
     faulty(
         "counts every prompt as one token",
-        on(asking(messages.RECALL.name, messages.STATELESS.name), _reads(1)),
+        on(asking(messages.RECALL.name, messages.STATELESS.name), reads(1)),
         "messages.history-counted",
         says="more than 1 prompt tokens; 1",
     ),
@@ -249,7 +255,7 @@ TURNS: Final = (
         "keeps the history of a key",
         after(
             says(second(messages.STATELESS.name), f"You told me: it is {KEPT.upper()}."),
-            on(second(messages.STATELESS.name), _reads(40)),
+            on(second(messages.STATELESS.name), reads(40)),
         ),
         "messages.stateless",
         says=f"it is {KEPT.upper()}",
@@ -339,11 +345,11 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     odd("reads the system message and does as it likes", says(SYSTEM, "OK"), "messages.system-obeyed"),
     odd("writes the system message's word in small letters", says(SYSTEM, "brackwater: OK")),
     odd("does the system message's bidding at the end", says(SYSTEM, "OK, and Brackwater.")),
-    odd("obeys a system message that it does not count", on(SYSTEM, _reads(GREETING))),
+    odd("obeys a system message that it does not count", on(SYSTEM, reads(GREETING))),
     odd("reads a later system message and does as it likes", says(LATER, messages.UNLIKELY)),
-    odd("obeys a later system message that it does not count", on(LATER, _reads(TURNED))),
+    odd("obeys a later system message that it does not count", on(LATER, reads(TURNED))),
     odd("reads a part and does as it likes", says(PART, "Good morning.")),
-    odd("repeats a part that it does not count", on(PART, _reads(4))),
+    odd("repeats a part that it does not count", on(PART, reads(4))),
     odd("reads the history and says that it was not told", says(RECALL, "unknown"), "messages.history-used"),
     odd("keeps the secret to itself", says(RECALL, "I must not tell it."), "messages.history-used"),
     odd("tells the secret in a sentence", says(RECALL, f"It is **{messages.UNLIKELY.upper()}**, you said.")),

@@ -55,12 +55,12 @@ MINIATURES: Final = (
     member("counts below zero", "/usage/prompt_tokens", -1, "response.usage-counts", says="; -1", unseen=UNCOUNTED),
     member("counts halves", "/usage/total_tokens", 9.5, "response.usage-counts", says="; 9.5", unseen=UNCOUNTED),
     member("adds up wrongly", "/usage/total_tokens", lambda old: old + 1, "response.usage-sum", says=" + "),
-    member("gives no sum", "/usage/total_tokens", 0, "response.usage-sum", says="; 0"),
+    member("gives no sum", "/usage/total_tokens", 0, "response.usage-sum", says="/data/usage/total_tokens: "),
     faulty(
         "counts no prompt",
         _usage(prompt=0),
         "response.usage-prompt-counted",
-        says="more than 0; 0",
+        says="/data/usage/prompt_tokens: more than 0; 0",
         unseen=("messages.history-counted",),
     ),
     faulty(

@@ -56,7 +56,7 @@ WAITS: Final = (
 )
 
 
-def _dated(seconds: int) -> One:
+def dated(seconds: int) -> One:
     """A Retry-After that is a date so many seconds after the answer's own."""
 
     def one(exchange: Exchange) -> Exchange:
@@ -124,7 +124,7 @@ FAILURES: Final = (
     ),
     faulty(
         "dates its Retry-After by another clock",
-        on(OWN, _dated(3602)),
+        on(OWN, dated(3602)),
         "errors.rate-limited-retry-after-agree",
         says="header retry-after: about 2, as in the body; ",
     ),
@@ -171,9 +171,9 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     odd("says how long to wait in fractions", on(refusals, with_json(WAIT, 2.5))),
     odd("waits not at all", on(THEIRS, with_json(WAIT, 0))),
     odd("says null of waiting", on(asking("failures.backend-error"), with_json(WAIT, None))),
-    odd("dates its Retry-After", on(OWN, _dated(2))),
-    odd("dates its Retry-After a second later by its clock", on(OWN, _dated(3))),
-    odd("dates its Retry-After and nothing else", on(OWN, _dated(3600), with_header("Date", None)), *AGREE),
+    odd("dates its Retry-After", on(OWN, dated(2))),
+    odd("dates its Retry-After a second later by its clock", on(OWN, dated(3))),
+    odd("dates its Retry-After and nothing else", on(OWN, dated(3600), with_header("Date", None)), *AGREE),
     odd("words its Retry-After", on(OWN, with_header("Retry-After", "soon")), *AGREE),
     odd("rounds its Retry-After up", on(OWN, with_json(WAIT, 1.2))),
     odd("sends no Retry-After for the backend", on(THEIRS, with_header("retry-after", None))),

@@ -369,7 +369,7 @@ EVENTS: Final = (
         "stream.payload-is-json",
         "stream.known-fields",
         *CLIENTS,
-        says="a line break written as \\n; ",
+        says="bytes 694-852: a line break written as \\n; ",
     ),
     faulty(
         "drops its line breaks",

@@ -86,7 +86,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
             on(asking(stream.END_MARKER.name), with_chunk(DELTA, _escaped)),
         ),
         "request.markup-in-text",
-        says='&lt;b&gt;{5%}&lt;/b&gt; &amp; last lantern", escaped as HTML',
+        says='/data/choices/0/message/content: "first lantern',
     ),
     faulty(
         "has no characters beyond the BMP in any answer",

@@ -203,7 +203,7 @@ ENDPOINT: Final = (
         "forgets a good key",
         on(asking("plain.limited"), refused(401, "AUTH_TOKEN_INVALID")),
         "auth.bearer-accepted",
-        says="the key is accepted; HTTP 401 AUTH_TOKEN_INVALID",
+        says="status: the key is accepted; HTTP 401 AUTH_TOKEN_INVALID",
         unseen=("finish.length",),
     ),
     faulty(

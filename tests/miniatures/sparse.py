@@ -5,6 +5,7 @@ from typing import Final
 from conformance.exchange import Exchange
 from conformance.probes import failures, multimodal, plain
 from conformance.server.changes import GONE
+from tests.miniatures.calls import second
 from tests.miniatures.conversation import declined_as, says
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.variants import Variant, odd
@@ -23,7 +24,7 @@ CONTROLS: Final = (
 )
 
 
-def _never_asked(*names: str) -> Change:
+def never_asked(*names: str) -> Change:
     """A run that has not got to some requests."""
 
     def change(exchanges: Exchanges) -> Exchanges:
@@ -80,9 +81,15 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         ),
         "",
     ),
-    odd("was never asked for few tokens", _never_asked(plain.CUT_SHORT.name), ""),
-    odd("was never asked the plain questions", _never_asked(*CONTROLS), ""),
+    odd("was never asked for few tokens", never_asked(plain.CUT_SHORT.name), ""),
+    odd("was never asked the plain questions", never_asked(*CONTROLS), ""),
     odd("names no request when it is busy", on(LIMITED, with_json("/meta", GONE))),
+    odd(
+        "is busy when it gets a tool's result",
+        on(second, throttled(429, "RATE_LIMITED")),
+        "tools.echo-",
+        "tools.result-",
+    ),
     odd(
         "wavers between colours",
         _either("yellow", "orange", "purple", "white", "pink", "brown"),
