@@ -56,6 +56,11 @@ def _output(step: Step, cap: int | None) -> int:
     return _UNBOUNDED if bound is None else bound
 
 
+def cost(probe: Probe, cap: int | None) -> int:
+    """The tokens that a probe may take, read and written, as a plan counts them."""
+    return sum(_prompt(step) + _output(step, cap) for step in probe.steps)
+
+
 def _with_controls(probes: Iterable[Probe], catalogue: Mapping[str, Probe]) -> dict[str, Probe]:
     """The probes by name, each after the controls it is measured against."""
     found: dict[str, Probe] = {}
@@ -151,7 +156,7 @@ def _budget(target: Target) -> Callable[[Sequence[Probe]], bool]:
         """Whether the probes fit beside those taken before; if so they are taken."""
         nonlocal requests, tokens
         steps = [step for probe in probes for step in probe.steps]
-        more = sum(_prompt(step) + _output(step, target.max_output_tokens) for step in steps)
+        more = sum(cost(probe, target.max_output_tokens) for probe in probes)
         if requests + len(steps) > target.limits.max_requests or tokens + more > target.limits.max_tokens:
             return False
         requests, tokens = requests + len(steps), tokens + more

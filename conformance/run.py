@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,18 +12,18 @@ from urllib.parse import urlsplit
 from conformance import __version__, evidence, verdict
 from conformance.checks import CHECKS
 from conformance.exchange import Ending, Exchange
-from conformance.generate.asked import generated
+from conformance.generate.asked import PREFIX, generated
 from conformance.generate.remembered import Remembered
 from conformance.generate.valid import CAPABILITIES
 from conformance.observe import Ended, observe
-from conformance.plan import Plan, planned
+from conformance.plan import Plan, cost, planned
 from conformance.probe import Probe
 from conformance.probes import OPENING, PROBES
 from conformance.report import html, junit, markdown, record
 from conformance.requirement import Level, catalogue, digest
 from conformance.selection import Selection, filtered
-from conformance.shrinking import Drawn, smaller, unbroken
-from conformance.target import BadInput, Target
+from conformance.shrinking import MOST_SEARCHES, Drawn, smaller, unbroken
+from conformance.target import BadInput, Limits, Target
 
 EXITS: Final[Mapping[str, int]] = {"conformant": 0, "nonconformant": 1, "aborted": 3, "incomplete": 4}
 """The exit code for each verdict of a run (design: verdicts)."""
@@ -48,32 +48,37 @@ def plan(target: Target, selection: Selection) -> Plan:
     """What a selection needs asked of a target.
 
     Raises:
-        BadInput: the selection names what is not there.
+        BadInput: the selection names what is not there, or generates more than the limits that were given hold.
     """
     left_out = filtered(selection, catalogue())
     made = _generated(target, selection)
     rows = [row for row in catalogue().values() if row.id not in left_out]
-    return planned(
+    limits = _grown(target, selection, made.values())
+    found = planned(
         sorted(rows, key=lambda row: ("examples" in row.needs, list(Level).index(row.level))),
         probes_of={identity: check.probes or tuple(made.values()) for identity, check in CHECKS.items()},
         catalogue={**PROBES, **made},
         opening=OPENING,
-        target=target,
+        target=replace(target, limits=limits),
         left_out=left_out,
         quick=selection.quick,
         examples=len(made),
     )
+    lost = made.keys() - {probe.name for probe in found.probes}
+    if lost and not selection.quick and any("examples" in row.needs for row in rows):
+        raise BadInput(
+            f"--examples {selection.examples} makes {len(made)} requests, and {len(lost)} of them do not fit into"
+            f" --max-requests {limits.max_requests} and --max-tokens {limits.max_tokens} beside the others;"
+            " raise these, generate fewer, or give no limits: then they grow with the examples"
+        )
+    return found
 
 
 def _generated(target: Target, selection: Selection) -> Mapping[str, Probe]:
-    """The generated probes of a selection.
-
-    Raises:
-        BadInput: the limits cannot hold them.
-    """
+    """The generated probes of a selection."""
     drawn = _drawn(target, selection)
     kept = _remembered(target, selection)
-    made = generated(
+    return generated(
         drawn.examples,
         drawn.seed,
         drawn.capabilities,
@@ -81,12 +86,18 @@ def _generated(target: Target, selection: Selection) -> Mapping[str, Probe]:
         opening=OPENING.name,
         kept=kept.bodies() if kept else (),
     )
-    if made and len(made) + len(PROBES) > target.limits.max_requests:
-        raise BadInput(
-            f"--examples {selection.examples} makes {len(made)} requests, for which --max-requests"
-            f" {target.limits.max_requests} has no room beside the others; {len(made) + 2 * len(PROBES)} has"
-        )
-    return made
+
+
+def _grown(target: Target, selection: Selection, probes: Iterable[Probe]) -> Limits:
+    """The limits of a run that generates these: one that was given stands, a default one grows by what they cost."""
+    default, given, made = Limits(), target.limits, tuple(probes)
+    requests = len(made) + (MOST_SEARCHES * selection.shrinks if made else 0)
+    tokens = sum(cost(probe, target.max_output_tokens) for probe in made)
+    return replace(
+        given,
+        max_requests=given.max_requests + (requests if given.max_requests == default.max_requests else 0),
+        max_tokens=given.max_tokens + (tokens if given.max_tokens == default.max_tokens else 0),
+    )
 
 
 def _remembered(target: Target, selection: Selection) -> Remembered | None:
@@ -197,6 +208,8 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
     run: Path, *, target: Target, key: str, selection: Selection, asked: Plan, seen: Callable[[Exchange], None]
 ) -> None:
     begun = time.monotonic()
+    made = [probe for probe in asked.probes if probe.name.startswith(PREFIX)]
+    target = replace(target, limits=_grown(target, selection, made))
     sent = 0
     with evidence.Journal(run / "evidence.jsonl", header(target, selection, asked)) as journal:
         exchanges: list[Exchange] = []

@@ -71,9 +71,16 @@ def generated(  # noqa: PLR0913  # what the requests depend on
         for probe in good(f"{number:03}", body, opening=opening, writing=chance.choice(_WRITINGS))
     ]
     echoes = [probe for name, body in some("echoes", _echoes()) for probe in good(name, body, opening=opening)]
-    defects = some("defects", [each for each in single_defects() if NEEDS.get(each.base, "") in able])
+    derived = [each for each in single_defects() if NEEDS.get(each.base, "") in able]
+    picked = some("defects", derived)
     foreign = some("cases", [each for each in cases() if NEEDS.get(each.base, "") in able])
     texts = some("texts", tuple(TEXTS))
+    # However few, one that any model shows for each requirement that speaks of defects.
+    sure = [
+        chance.choice([each for each in derived if each.grade is grade and each.base not in NEEDS])
+        for grade in (Grade.STATED, Grade.READ)
+    ]
+    defects = [each for each in derived if each in picked or each in sure]
     bases = dict.fromkeys(
         ["plain", *(defect.base for defect in defects), *(case.base for case in foreign if case.refused)]
     )

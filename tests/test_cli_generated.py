@@ -1,0 +1,53 @@
+"""`run --examples`: the same seed asks the same, the limits grow or are kept to, and the report says what was drawn."""
+
+from pathlib import Path
+
+from conformance import evidence
+from tests.commands import Done, command, report_in
+
+
+def drawn(output: Path, *options: object) -> Done:
+    return command("run", "--output", output, "--only", "parameters.generated", *options, cwd=output.parent)
+
+
+def bodies(output: Path) -> dict[str, bytes]:
+    """What the generated requests of a run said, by their names."""
+    exchanges = evidence.read(output).exchanges
+    return {each.probe: each.request.body for each in exchanges if each.probe.startswith("generated.")}
+
+
+def test_the_seed_that_a_report_prints_gives_the_same_requests_and_another_gives_others(tmp_path: Path) -> None:
+    first = drawn(tmp_path / "first", "--examples", 4, "--seed", 7)
+
+    assert first.code in (0, 4), first.said  # so few defects may show nothing of one kind
+    assert "--examples 4 --seed 7: the same options generate the same requests" in first.out
+    assert report_in(tmp_path / "first")["selection"] == "--only parameters.generated --examples 4 --seed 7"
+    assert "--examples 4 --seed 7" in (tmp_path / "first" / "summary.md").read_text("utf-8")
+
+    drawn(tmp_path / "again", "--examples", 4, "--seed", 7)
+    drawn(tmp_path / "other", "--examples", 4, "--seed", 8)
+    assert bodies(tmp_path / "first") == bodies(tmp_path / "again")
+    assert bodies(tmp_path / "first") != bodies(tmp_path / "other")
+
+
+def test_a_limit_that_was_given_is_kept_to_and_said(tmp_path: Path) -> None:
+    done = drawn(tmp_path / "run", "--examples", 20, "--max-requests", 60)
+
+    assert done.code == 2
+    assert "--examples 20 makes " in done.err
+    assert "do not fit into --max-requests 60" in done.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_default_limit_grows_with_the_examples(tmp_path: Path) -> None:
+    done = drawn(tmp_path / "run", "--examples", 300, "--dry-run")
+
+    assert done.code == 0, done.said
+    assert "generated.valid-300 " in done.out
+
+
+def test_a_run_without_examples_says_what_would_show_the_rest(tmp_path: Path) -> None:
+    done = drawn(tmp_path / "run")
+
+    assert done.code == 4
+    assert "needs generated requests (--examples)" in done.out
