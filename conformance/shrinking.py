@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
@@ -13,7 +14,7 @@ from conformance.checks.generated import defect_of, valid
 from conformance.exchange import Exchange
 from conformance.generate.asked import DEFECT, KEPT, PLAIN, PREFIX, VALID, twinned
 from conformance.generate.defects import grade_of
-from conformance.generate.shrink import Search, keeps_the_page, key, shrunk, without_the_needless
+from conformance.generate.shrink import Search, Spent, keeps_the_page, key, shrunk, without_the_needless
 from conformance.generate.valid import Body
 from conformance.probe import MODEL, Probe, Step, filled
 from conformance.probes import OPENING
@@ -95,7 +96,10 @@ async def _search(  # noqa: PLR0913  # what a search depends on
             control=control,
         )
         # Hypothesis shrinks in a thread of its own, while this loop goes on sending.
-        return asyncio.run_coroutine_threadsafe(_asked(ask, probe), loop).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(_asked(ask, probe), loop).result()
+        except CancelledError:
+            raise Spent from None
 
     def shows(body: Body) -> bool:
         name = f"{found.probe}{_SMALLER}{next(tried)}"
@@ -111,14 +115,16 @@ async def _search(  # noqa: PLR0913  # what a search depends on
             if each.probe.startswith(VALID)
         }
         search = Search(shows, known=known, most=most, cost=2 if twin else 1)
-        return await asyncio.to_thread(
-            shrunk,
+        return await _apart(
             search,
-            body,
-            examples=drawn.examples,
-            seed=drawn.seed,
-            capabilities=drawn.capabilities,
-            keeps=keeps_the_page,
+            lambda: shrunk(
+                search,
+                body,
+                examples=drawn.examples,
+                seed=drawn.seed,
+                capabilities=drawn.capabilities,
+                keeps=keeps_the_page,
+            ),
         )
     _, wrong = defect_of(found)
     search = Search(shows, known={key(body): True}, most=most)
@@ -127,7 +133,15 @@ async def _search(  # noqa: PLR0913  # what a search depends on
         graded = grade_of(filled(smaller_body, model=drawn.model, cap=None, earlier=()))
         return graded is not None and wrong is not None and graded[1].schema == wrong.schema
 
-    return await asyncio.to_thread(without_the_needless, search, body, keeps)
+    return await _apart(search, lambda: without_the_needless(search, body, keeps))
+
+
+async def _apart(search: Search, find: Callable[[], Body]) -> Body:
+    """What a search finds in a thread; it ends there too when it is told to stop here."""
+    try:
+        return await asyncio.to_thread(find)
+    finally:
+        search.left = 0
 
 
 async def _asked(ask: Ask, probe: Probe) -> Exchange | None:

@@ -31,7 +31,7 @@ from conformance.server.changes import (
     wording,
 )
 from conformance.server.deviation import Deviation
-from conformance.target import Key, Limits
+from conformance.target import Key, Limits, Target
 from conformance.verdict import Verdict, judged
 from tests.miniatures.innocent import innocent
 
@@ -170,6 +170,30 @@ def test_a_hidden_fault_is_found_by_generation_and_made_small(tmp_path: Path, hi
     assert hidden.requirement in failing(report(tmp_path / "again", deviation(hidden), selection=again))
     assert failing(report(tmp_path / "mended", selection=again)) == {}
     assert failing(report(tmp_path / "forgotten", deviation(hidden), selection=again)) == {}
+
+
+def test_who_interrupts_a_search_waits_for_nothing_more(tmp_path: Path) -> None:
+    selection = Selection(only=("parameters.generated",), examples=60, seed=HIDDEN[0].seed)
+    names: list[str] = []
+
+    async def interrupted(target: Target) -> None:
+        def seen(exchange: Exchange) -> None:
+            names.append(exchange.probe)
+            if "-smaller-" in exchange.probe:
+                running.cancel()
+
+        asked = run.plan(target, selection)
+        running = asyncio.ensure_future(
+            run.observed(tmp_path, target=target, key=KEY, selection=selection, asked=asked, seen=seen)
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    with embedded_target(limits=LIMITS, key=KEY, deviations=(deviation(HIDDEN[0]),)) as target:
+        asyncio.run(interrupted(target))
+
+    assert sum("-smaller-" in name for name in names) == 1
+    assert run.judged(tmp_path).conclusion.ended == "interrupted"
 
 
 @pytest.mark.parametrize("shown,verdict", [(1, Verdict.INCONCLUSIVE), (12, Verdict.PASS)])
