@@ -175,11 +175,18 @@ def test_a_hidden_fault_is_found_by_generation_and_made_small(tmp_path: Path, hi
 def test_who_interrupts_a_search_waits_for_nothing_more(tmp_path: Path) -> None:
     selection = Selection(only=("parameters.generated",), examples=60, seed=HIDDEN[0].seed)
     names: list[str] = []
+    came: list[Asked] = []
+    before: list[int] = []
+
+    def both(asked: Asked) -> bool:
+        came.append(asked)
+        return "top_p" in asked and "seed" in asked
 
     async def interrupted(target: Target) -> None:
         def seen(exchange: Exchange) -> None:
             names.append(exchange.probe)
             if "-smaller-" in exchange.probe:
+                before.append(len(came))
                 running.cancel()
 
         asked = run.plan(target, selection)
@@ -189,10 +196,12 @@ def test_who_interrupts_a_search_waits_for_nothing_more(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await running
 
-    with embedded_target(limits=LIMITS, key=KEY, deviations=(deviation(HIDDEN[0]),)) as target:
+    counting = Deviation(id="counting", does="refuses top_p with seed", change=refusing(both, "top_p"))
+    with embedded_target(limits=LIMITS, key=KEY, deviations=(counting,)) as target:
         asyncio.run(interrupted(target))
 
     assert sum("-smaller-" in name for name in names) == 1
+    assert len(came) - before[0] <= 1
     assert run.judged(tmp_path).conclusion.ended == "interrupted"
 
 
