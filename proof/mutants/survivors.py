@@ -23,8 +23,8 @@ runs the tests that speak of it. A mutant that no test kills is read by a person
 written, or the mutant stands below with the reason why it may live. A survivor without a reason fails the session, and
 so does a reason without its survivor.
 
-`nox -s mutants -- sse checks/ending` runs two modules and renews their rows. The list is `proof/survivors.toml`. A module
-that is not in the table was not run since it was changed last, or not yet.
+`nox -s mutants -- sse checks/ending` runs two modules and renews their rows. The list is `proof/survivors.toml`. A
+module that is not in the table was not run since it was changed last, or not yet.
 
 | module | mutants | killed | by timeout | survived |
 | --- | ---: | ---: | ---: | ---: |
