@@ -125,8 +125,8 @@ def test_the_limit_lets_whole_calls_through_and_no_part_of_one() -> None:
     end = Finish(reason="tool_calls")
 
     assert listed(limited(played(*call, *other, end), 4)) == [*call, *other, end]
-    assert listed(limited(played(*call, *other, end), 3)) == [*call, Finish(reason="length")]
-    assert listed(limited(played(*call, end), 1)) == [Finish(reason="length")]
+    assert listed(limited(played(*call, *other, end), 3)) == [*call, Finish(reason="length", cut=True)]
+    assert listed(limited(played(*call, end), 1)) == [Finish(reason="length", cut=True)]
     assert listed(limited(played(*call, end), None)) == [*call, end]
 
 

@@ -24,13 +24,13 @@ async def limited(steps: Steps, limit: int | None) -> Steps:
                 yield step
                 continue
             if left == 0:
-                yield Finish(reason="length")
+                yield Finish(reason="length", cut=True)
                 return
             left -= 1
             if isinstance(step, Text):
                 yield step
                 if left == 0:
-                    yield Finish(reason="length")
+                    yield Finish(reason="length", cut=True)
                     return
             else:
                 call.append(step)

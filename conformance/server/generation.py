@@ -48,6 +48,8 @@ class Finish:
 
     reason: str
     usage: Usage | None = None
+    cut: bool = False
+    """The request's limit ended it, and was spent whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +184,7 @@ def _completion(total: _Sum, finish: Finish, request: ChatRequest) -> Completion
         for index, start in sorted(total.starts.items())
     )
     written = count(text) + sum(1 + count(call.arguments) for call in calls)
-    if finish.reason == "length" and request.limit is not None:
+    if finish.cut and request.limit is not None:
         written = request.limit  # all of it was spent, also where a call that it cut off is not shown
     usage = finish.usage or Usage(prompt_tokens=request.prompt_tokens, completion_tokens=written)
     if finish.reason == "length":
