@@ -54,6 +54,23 @@ def _streamed_by_the_model(asked: Asked) -> bool:
     return _for_the_model(asked) and streams(asked)
 
 
+def _at_first_sight(change: Change) -> Change:
+    """A change that spares whatever was asked before: who asks again is served."""
+
+    def made() -> Reaction:
+        reaction, seen = change(), set[bytes]()
+
+        def react(arrival: Arrival, behaviour: Behaviour) -> Behaviour:
+            body = arrival.body or b""
+            again = body in seen
+            seen.add(body)
+            return behaviour if again else reaction(arrival, behaviour)
+
+        return react
+
+    return made
+
+
 def _turning_away(failure: Failure) -> Change:
     """A request with a good key, turned away before it is looked at."""
 
@@ -239,11 +256,13 @@ _FAILING: Final = (
     Variant(
         id="times-out-now-and-then",
         does="has a backend that is too slow for one request in thirty",
-        change=one_in(
-            30,
-            _turning_away(Failure(status=504, code="BACKEND_TIMEOUT", message="The backend took too long.")),
-            when=_for_the_model,
-            first=17,
+        change=_at_first_sight(
+            one_in(
+                30,
+                _turning_away(Failure(status=504, code="BACKEND_TIMEOUT", message="The backend took too long.")),
+                when=_for_the_model,
+                first=17,
+            )
         ),
     ),
     Variant(
