@@ -1,7 +1,7 @@
 """From the violations that generated requests brought out to the smallest requests that show them, live and bounded."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from itertools import count
@@ -26,7 +26,7 @@ MOST_SEARCHES: Final = 5
 """Requirements for which a smaller request is looked for in one run; the gravest come first."""
 _SMALLER: Final = "-smaller-"
 
-Ask = Callable[[Probe], Awaitable[Exchange | None]]
+Ask = Callable[[Probe], Coroutine[Any, Any, Exchange | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ async def _search(  # noqa: PLR0913  # what a search depends on
         )
         # Hypothesis shrinks in a thread of its own, while this loop goes on sending.
         try:
-            return asyncio.run_coroutine_threadsafe(_asked(ask, probe), loop).result()
+            return asyncio.run_coroutine_threadsafe(ask(probe), loop).result()
         except CancelledError:
             raise Spent from None
 
@@ -142,10 +142,6 @@ async def _apart(search: Search, find: Callable[[], Body]) -> Body:
         return await asyncio.to_thread(find)
     finally:
         search.left = 0
-
-
-async def _asked(ask: Ask, probe: Probe) -> Exchange | None:
-    return await ask(probe)
 
 
 def breaks(identity: str, exchange: Exchange, exchanges: Sequence[Exchange]) -> bool:

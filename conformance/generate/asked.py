@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from math import ceil
 from typing import Final, TypeVar
@@ -61,8 +61,8 @@ def generated(  # noqa: PLR0913  # what the requests depend on
     able = {"", *capabilities}
 
     def some(kind: str, of: Sequence[T]) -> list[T]:
-        kept = set(chance.sample(range(len(of)), min(ceil(PER_EXAMPLE[kind] * examples), len(of))))
-        return [each for place, each in enumerate(of) if place in kept]
+        places = set(chance.sample(range(len(of)), min(ceil(PER_EXAMPLE[kind] * examples), len(of))))
+        return [each for place, each in enumerate(of) if place in places]
 
     before = [probe for number, body in enumerate(kept, start=1) for probe in _kept(number, body, model, opening)]
     drawn_ = [
@@ -193,8 +193,3 @@ def _text(name: str, model: str) -> Probe:
 
 def _slug(name: str) -> str:
     return name.replace(", ", "-").replace(" ", "-")
-
-
-def bodies(probes: Iterable[Probe]) -> list[Body]:
-    """What the probes ask."""
-    return [dict(step.body) for probe in probes for step in probe.steps]

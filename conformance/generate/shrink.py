@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from conformance import schema
 from conformance.generate.valid import Body, explore, one
-from conformance.probe import Blank
+from conformance.probe import filled
 
 _SLUG: Final = "model/of-the-target"
 
@@ -166,7 +166,4 @@ def _held(value: Any, path: Path) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The value with a slug in the place of the blank."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return _SLUG if isinstance(value, Blank) else value
+    return filled(value, model=_SLUG, cap=None, earlier=())
