@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,22 +14,14 @@ from conformance.check import Violation
 from conformance.checks import CHECKS
 from conformance.embedded import embedded_target
 from conformance.exchange import Exchange
+from conformance.probe import MODEL, Probe, Step
+from conformance.probes import OPENING
 from conformance.reading import Unobservable
 from conformance.requirement import catalogue
 from conformance.selection import Selection
-from conformance.server.changes import (
-    GONE,
-    Asked,
-    Change,
-    in_answers,
-    mending,
-    only,
-    put,
-    refusing,
-    streams,
-    wording,
-)
-from conformance.server.deviation import Deviation
+from conformance.server.changes import Asked, refusing
+from conformance.server.deviation import Deviation, Fault
+from conformance.server.faults.hidden import FAULTS
 from conformance.target import Key, Limits, Target
 from conformance.verdict import Verdict, judged
 from tests.miniatures.innocent import innocent
@@ -77,99 +68,42 @@ def test_a_model_without_tools_and_media_is_held_to_nothing_that_it_lacks(tmp_pa
     assert any(b"image_base64" in body for body in sent)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hidden:
-    name: str
-    change: Change
-    requirement: str
-    smallest: set[str]
-    """The members of the request that is left."""
-    seed: int
-    """One of which 60 examples show it."""
-
-
-def named_at_length(asked: Asked) -> bool:
-    return any(len(tool["function"]["name"]) == 64 for tool in asked.get("tools") or () if isinstance(tool, dict))
-
-
-def with_true_as_one(document: Any) -> Any:
-    taken = isinstance(document, dict) and document.get("max_tokens") is True
-    return put(document, "/max_tokens", 1) if taken else document
-
-
-def with_letters_beyond_the_bmp(asked: Asked) -> bool:
-    """Such as no declared request holds."""
-    return streams(asked) and re.search("[\U0001d400-\U0001d7ff]", str(asked.get("messages"))) is not None
-
-
-HIDDEN: Final = (
-    Hidden(
-        name="rejects top_p together with seed",
-        change=refusing(lambda asked: {*asked} & {"top_p", "seed", "metadata"} == {"top_p", "seed"}, "top_p"),
-        requirement="parameters.generated-accepted",
-        smallest={"model", "messages", "top_p", "seed"},
-        seed=1,
-    ),
-    Hidden(
-        name="fails when a tool's name is 64 characters long",
-        change=refusing(named_at_length, "tools", status=500, code="INTERNAL_ERROR"),
-        requirement="parameters.generated-never-5xx",
-        smallest={"model", "messages", "tools"},
-        seed=1,
-    ),
-    Hidden(
-        name="leaves out usage when stop has more than four members",
-        change=only(
-            lambda asked: isinstance(asked.get("stop"), list) and len(asked["stop"]) > 4,
-            in_answers("/data/usage", GONE),
-        ),
-        requirement="response.usage",
-        smallest={"model", "messages", "stop"},
-        seed=3,
-    ),
-    Hidden(
-        name="mangles letters beyond the BMP in streams only",
-        change=only(with_letters_beyond_the_bmp, wording(lambda text: re.sub("[\U00010000-\U0010ffff]", "?", text))),
-        requirement="stream.text-intact",
-        smallest={"model", "messages", "stream"},
-        seed=3,
-    ),
-    Hidden(
-        name="accepts max_tokens true",
-        change=mending(with_true_as_one),
-        requirement="parameters.generated-turned-down",
-        smallest={"model", "messages", "max_tokens"},
-        seed=2,
-    ),
-)
-
-
-def deviation(hidden: Hidden) -> Deviation:
-    return Deviation(id=hidden.name, does=hidden.name, change=hidden.change)
+SMALLEST: Final = {
+    "hidden-top-p-with-seed": {"model", "messages", "top_p", "seed"},
+    "hidden-long-tool-name": {"model", "messages", "tools"},
+    "hidden-usage-with-many-stops": {"model", "messages", "stop"},
+    "hidden-letters-beyond-the-bmp": {"model", "messages", "stream"},
+    "hidden-true-for-max-tokens": {"model", "messages", "max_tokens"},
+}
+"""The members of the request that is left, for faults of the catalogue."""
+HIDDEN: Final = [fault for fault in FAULTS if fault.id in SMALLEST]
 
 
 def test_no_declared_request_shows_the_hidden_faults(tmp_path: Path) -> None:
-    assert failing(report(tmp_path, *map(deviation, HIDDEN), selection=Selection())) == {}
+    assert failing(report(tmp_path, *FAULTS, selection=Selection())) == {}
 
 
-@pytest.mark.parametrize("hidden", [pytest.param(each, id=each.name) for each in HIDDEN])
-def test_a_hidden_fault_is_found_by_generation_and_made_small(tmp_path: Path, hidden: Hidden) -> None:
-    chosen = frozenset({"parameters.generated-accepted", "parameters.generated-turned-down", hidden.requirement})
-    selection = Selection(chosen=chosen, examples=60, seed=hidden.seed, remembered=tmp_path / "kept")
+@pytest.mark.parametrize("hidden", [pytest.param(each, id=each.id) for each in HIDDEN])
+def test_a_hidden_fault_is_found_by_generation_and_made_small(tmp_path: Path, hidden: Fault) -> None:
+    requirement = hidden.red[0]
+    chosen = frozenset({"parameters.generated-accepted", "parameters.generated-turned-down", requirement})
+    selection = Selection(chosen=chosen, examples=hidden.examples, seed=hidden.seed, remembered=tmp_path / "kept")
 
-    found = failing(report(tmp_path / "first", deviation(hidden), selection=selection))
+    found = failing(report(tmp_path / "first", hidden, selection=selection))
 
-    row = found[hidden.requirement]
+    row = found[requirement]
     body = json.loads(row["reproduce"].partition("--data-binary '")[2].rstrip("'"))
-    assert set(body) == hidden.smallest
-    assert f"'{hidden.requirement.partition('.')[0]}.regression-" in row["regression"]
-    assert "'model': MODEL" in row["regression"]
+    assert set(body) == SMALLEST[hidden.id]
+    assert f"'{requirement.partition('.')[0]}.regression-" in row["regression"]
+    pasted: dict[str, Any] = {"Probe": Probe, "Step": Step, "MODEL": MODEL, "OPENING": OPENING}
+    exec(row["regression"], pasted)  # what the report offers to paste, made by ourselves
+    assert pasted["REGRESSION"].step.body == {**body, "model": MODEL}
 
     # What was found is asked first by the next run, whatever that one draws; on a mended server it is forgotten.
     again = replace(selection, examples=1, shrinks=0)
-    assert hidden.requirement in failing(report(tmp_path / "again", deviation(hidden), selection=again))
+    assert requirement in failing(report(tmp_path / "again", hidden, selection=again))
     assert failing(report(tmp_path / "mended", selection=again)) == {}
-    assert failing(report(tmp_path / "forgotten", deviation(hidden), selection=again)) == {}
+    assert failing(report(tmp_path / "forgotten", hidden, selection=again)) == {}
 
 
 def test_who_interrupts_a_search_waits_for_nothing_more(tmp_path: Path) -> None:
