@@ -65,8 +65,8 @@ def _written(request: Request) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _keeps_the_schema(request: Request) -> bool:
-    return schema.is_valid("request.schema.json", _written(request))
+def _mistakes(request: Request) -> tuple[schema.Defect, ...]:
+    return schema.defects("request.schema.json", _written(request))
 
 
 def sent(exchange: Exchange) -> Any:
@@ -94,9 +94,14 @@ def authorized(exchange: Exchange) -> bool:
     return ("Bearer ***") in (value for name, value in exchange.request.headers if name.lower() == "authorization")
 
 
+def mistakes(exchange: Exchange) -> tuple[schema.Defect, ...]:
+    """What is wrong with the request by the request schema; nothing where it keeps it."""
+    return _mistakes(exchange.request)
+
+
 def legal(exchange: Exchange) -> bool:
     """Whether the request keeps the page: the right key, and a body that the request schema accepts."""
-    return authorized(exchange) and _keeps_the_schema(exchange.request)
+    return authorized(exchange) and not mistakes(exchange)
 
 
 # What came back.

@@ -90,9 +90,11 @@ def _generated(target: Target, selection: Selection) -> Mapping[str, Probe]:
 
 def _grown(target: Target, selection: Selection, probes: Iterable[Probe]) -> Limits:
     """The limits of a run that generates these: one that was given stands, a default one grows by what they cost."""
-    default, given, made = Limits(), target.limits, tuple(probes)
-    requests = len(made) + (MOST_SEARCHES * selection.shrinks if made else 0)
-    tokens = sum(cost(probe, target.max_output_tokens) for probe in made)
+    default, given = Limits(), target.limits
+    costs = [cost(probe, target.max_output_tokens) for probe in probes]
+    searched = MOST_SEARCHES * selection.shrinks if costs else 0
+    requests = len(costs) + searched
+    tokens = sum(costs) + searched * max(costs, default=0)
     return replace(
         given,
         max_requests=given.max_requests + (requests if given.max_requests == default.max_requests else 0),
@@ -211,6 +213,7 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
     made = [probe for probe in asked.probes if probe.name.startswith(PREFIX)]
     target = replace(target, limits=_grown(target, selection, made))
     sent = 0
+    tokens = sum(cost(probe, target.max_output_tokens) for probe in asked.probes)
     with evidence.Journal(run / "evidence.jsonl", header(target, selection, asked)) as journal:
         exchanges: list[Exchange] = []
 
@@ -225,9 +228,12 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
             kept(replace(exchange, round=2))
 
         async def one(probe: Probe) -> Exchange | None:
+            nonlocal tokens
             left = target.limits.max_requests - sent
-            if left < 1:
+            more = cost(probe, target.max_output_tokens)
+            if left < 1 or tokens + more > target.limits.max_tokens:
                 return None
+            tokens += more
             before = len(exchanges)
             limits = replace(target.limits, max_requests=left)
             await observe((probe,), target=replace(target, limits=limits), key=key, record=kept, opening=probe.name)

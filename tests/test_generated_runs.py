@@ -14,9 +14,10 @@ from conformance.check import Violation
 from conformance.checks import CHECKS
 from conformance.embedded import embedded_target
 from conformance.exchange import Exchange
+from conformance.plan import cost
 from conformance.probe import MODEL, Probe, Step
 from conformance.probes import OPENING
-from conformance.reading import Unobservable
+from conformance.reading import Unobservable, sent
 from conformance.requirement import catalogue
 from conformance.selection import Selection
 from conformance.server.changes import Asked, refusing
@@ -66,6 +67,23 @@ def test_a_model_without_tools_and_media_is_held_to_nothing_that_it_lacks(tmp_pa
     sent = [exchange.request.body for exchange in evidence.read(tmp_path).exchanges]
     assert any(b'"tools":' in body for body in sent)
     assert any(b"image_base64" in body for body in sent)
+
+
+def test_a_search_for_a_smaller_request_keeps_to_the_tokens_of_the_run(tmp_path: Path) -> None:
+    selection = Selection(examples=60, seed=1)
+    fault = next(fault for fault in FAULTS if fault.id == "hidden-top-p-with-seed")
+    with embedded_target(limits=LIMITS, key=KEY, deviations=(fault,)) as whole:
+        asked = run.plan(whole, selection)
+        planned = sum(cost(probe, whole.max_output_tokens) for probe in asked.probes)
+        target = replace(whole, limits=replace(LIMITS, max_tokens=planned + 500))
+        asyncio.run(run.observed(tmp_path, target=target, key=KEY, selection=selection, asked=asked))
+
+    smaller = [each for each in evidence.read(tmp_path).exchanges if "-smaller-" in each.probe]
+    spent = sum(
+        cost(Probe(name="again", asks="The same.", steps=(Step(body=sent(each)),)), whole.max_output_tokens)
+        for each in smaller
+    )
+    assert 0 < spent <= 500
 
 
 SMALLEST: Final = {

@@ -8,10 +8,10 @@ from conformance.checks.request import busy, served
 from conformance.document import MISSING, at, shown
 from conformance.exchange import Exchange
 from conformance.generate.asked import AGAIN, BASE, DEFECT, PREFIX, TEXT, VALID
-from conformance.generate.defects import Grade, grade_of
+from conformance.generate.defects import Grade, grade_among
 from conformance.generate.texts import TEXTS
 from conformance.generate.valid import forms
-from conformance.reading import Unobservable, answer, error_code, error_document, head, sent
+from conformance.reading import Unobservable, answer, error_code, error_document, head, mistakes, sent
 from conformance.schema import Defect
 
 
@@ -31,7 +31,7 @@ def defect_of(exchange: Exchange) -> tuple[Grade | None, Defect | None]:
         return text.grade, Defect(
             pointer="", rule="text", expected="JSON", found=text.breaks, schema="", message=text.breaks
         )
-    return grade_of(sent(exchange)) or (None, None)
+    return grade_among(mistakes(exchange), sent(exchange)) or (None, None)
 
 
 def between_controls(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterable[Group]:

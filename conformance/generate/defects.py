@@ -6,7 +6,7 @@ and kind of wrong value.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
@@ -131,7 +131,11 @@ def single_defects() -> tuple[Defective, ...]:
 
 def grade_of(body: Any) -> tuple[Grade, schema.Defect] | None:
     """The one defect of a request, and how firmly the page forbids it; nothing for a good one, or for several."""
-    broken = schema.defects("request.schema.json", body)
+    return grade_among(schema.defects("request.schema.json", body), body)
+
+
+def grade_among(broken: Sequence[schema.Defect], body: Any) -> tuple[Grade, schema.Defect] | None:
+    """As `grade_of`, where the defects of the request are known."""
     if len(broken) != 1:
         return None
     (defect,) = broken

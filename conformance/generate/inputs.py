@@ -5,11 +5,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from conformance import schema
 from conformance.exchange import Exchange
 from conformance.generate.asked import PREFIX
 from conformance.generate.branches import branches, breakable, broken, taken
-from conformance.reading import authorized, legal, sent
+from conformance.reading import authorized, legal, mistakes, sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +64,7 @@ def exercised(exchanges: Iterable[Exchange]) -> tuple[frozenset[str], frozenset[
         body = sent(exchange)
         if legal(exchange):
             went |= taken(body)
-        elif isinstance(body, dict) and len(found := schema.defects("request.schema.json", body)) == 1:
+        elif isinstance(body, dict) and len(found := mistakes(exchange)) == 1:
             broke.add(broken(found[0]))
     return frozenset(went), frozenset(broke)
 
