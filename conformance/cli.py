@@ -1,7 +1,6 @@
 """The command line: a few small verbs; every mistake of the caller is one message and exit code 2."""
 
 import asyncio
-import secrets
 import signal
 import sys
 from collections import Counter
@@ -10,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -25,6 +24,9 @@ from conformance.requirement import CLASSES
 from conformance.schema import defects
 from conformance.selection import BASES, NOT_SELECTED, Selection
 from conformance.target import DEFAULT_KEY_VARIABLE, BadInput, Limits, Target, checked, key_of, loaded
+
+if TYPE_CHECKING:
+    from conformance.embedded import Stage
 
 
 class _Mistake(click.ClickException):
@@ -122,35 +124,31 @@ def _limits(base: Limits, options: dict[str, Any]) -> Limits:
     return replace(base, **given)
 
 
-def _described(url: str | None, options: dict[str, Any]) -> Target | None:
-    """The target that the options and the target file describe; None for the embedded one."""
+def _described(url: str | None, options: dict[str, Any]) -> Target:
+    """The target that the options and the target file describe; without a URL it is the embedded one."""
     file: Path | None = options["config"]
-    if file is None and url is None:
-        for name in ("model", "api_key_env", "profile"):
-            if options[name] is not None:
-                raise BadInput(
-                    f"--{name.replace('_', '-')} goes with a URL or --config; without them the run is embedded"
-                )
-        return None
-    described = loaded(file) if file else Target(url=url or "")
+    described = loaded(file) if file else Target(url="")
     given: dict[str, Any] = {"url": url} if url else {}
     given |= {name: options[name] for name in ("model", "api_key_env", "profile") if options[name] is not None}
+    if not url and not described.url and given:
+        name = f"--{next(iter(given)).replace('_', '-')}"
+        raise BadInput(f"{name} goes with a URL or --config with a [target]; without them the run is embedded")
     target = replace(described, **given)
-    return checked(replace(target, limits=_limits(target.limits, options)))
+    target = replace(target, limits=_limits(target.limits, options))
+    return checked(target) if target.url else target
 
 
 @contextmanager
-def _target(url: str | None, options: dict[str, Any]) -> Iterator[tuple[Target, str]]:
-    """The target and its key, the embedded server running where it is the target."""
+def _stage(url: str | None, options: dict[str, Any]) -> Iterator["Stage"]:
+    """What the run plays on; where nothing is sent, nothing but an embedded server is started."""
     described = _described(url, options)
-    if described is not None:
-        yield described, "" if options["dry_run"] else key_of(described)
-        return
-    from conformance.embedded import embedded_target  # noqa: PLC0415  # a server only where one is wanted
+    from conformance.embedded import Stage, staged  # noqa: PLC0415  # a server only where one is wanted
 
-    key = "sgk_" + secrets.token_hex(20)
-    with embedded_target(limits=_limits(Limits(), options), key=key) as target:
-        yield target, key
+    if described.url and options["dry_run"]:
+        yield Stage(target=described, key="")
+        return
+    with staged(described, key=key_of(described) if described.url else "") as stage:
+        yield stage
 
 
 @main.command("run")
@@ -176,23 +174,21 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         remembered=options["database"],
     )
     console = Console(stderr=False, soft_wrap=False)
-    with _target(url, options) as (target, key):
-        asked = run.plan(target, selection)
+    with _stage(url, options) as stage:
+        asked = run.plan(stage.target, selection)
         if options["dry_run"]:
             _print_plan(asked)
             return
-        directory = run.fresh_directory(target, options["output"])
+        directory = run.fresh_directory(stage.target, options["output"])
         with terminal.Bar(console, total=asked.requests) as bar:
-            interrupted = _send(directory, target=target, key=key, selection=selection, asked=asked, bar=bar)
+            interrupted = _send(directory, stage, selection=selection, asked=asked, bar=bar)
     if interrupted and not any(directory.iterdir()):
         raise KeyboardInterrupt  # before there was anything to judge
     code = _tell(directory, console)
     ctx.exit(run.INTERRUPTED if interrupted else code)
 
 
-def _send(  # noqa: PLR0913  # what a run is made of
-    directory: Path, *, target: Target, key: str, selection: Selection, asked: Plan, bar: terminal.Bar
-) -> bool:
+def _send(directory: Path, stage: "Stage", *, selection: Selection, asked: Plan, bar: terminal.Bar) -> bool:
     """Observe the target; whether the sending was interrupted, which the evidence says too."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -201,7 +197,17 @@ def _send(  # noqa: PLR0913  # what a run is made of
 
     before = signal.signal(signal.SIGTERM, interrupt)  # a CI job is ended with TERM, not with INT
     try:
-        asyncio.run(run.observed(directory, target=target, key=key, selection=selection, asked=asked, seen=bar.advance))
+        asyncio.run(
+            run.observed(
+                directory,
+                target=stage.target,
+                key=stage.key,
+                selection=selection,
+                asked=asked,
+                behind=stage.behind,
+                seen=bar.advance,
+            )
+        )
     except KeyboardInterrupt:
         return True
     else:

@@ -1,5 +1,6 @@
 """JSON off the wire: parsed strictly, reached into without raising."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -83,3 +84,20 @@ def shown(value: Any, *, limit: int = 120) -> str:
     except (TypeError, ValueError, RecursionError):
         text = repr(type(value))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def packed(data: bytes) -> str | dict[str, str]:
+    """Bytes as a value of a JSON document: text where they are UTF-8, else base64."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode("ascii")}
+
+
+def unpacked(value: Any) -> bytes:
+    """The bytes that `packed` made a value of.
+
+    Raises:
+        TypeError, KeyError, AttributeError, binascii.Error: it made no such value.
+    """
+    return value.encode("utf-8") if isinstance(value, str) else base64.b64decode(value["base64"], validate=True)

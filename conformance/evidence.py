@@ -4,20 +4,24 @@ import gzip
 import json
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, Self, TypeVar
 
+from conformance import arrival as arriving
+from conformance.arrival import Arrival
 from conformance.document import NotJson, parse
 from conformance.exchange import Exchange, from_json, to_json
+from conformance.scenario import cued
 from conformance.schema import defects
 from conformance.target import BadInput
 
 FORMAT: Final = "chat-conformance-evidence/1"
 """What the header's `format` says; another number is another shape."""
 
+_Read = TypeVar("_Read")
 _PLAIN: Final = "evidence.jsonl"
 _PACKED: Final = "evidence.jsonl.gz"
 
@@ -50,6 +54,11 @@ class Journal:
         """Write one exchange."""
         self._write(to_json(exchange))
 
+    def arrived(self, arrivals: Iterable[Arrival]) -> None:
+        """Write what the scripted backend received."""
+        for arrival in arrivals:
+            self._write(arriving.to_json(arrival))
+
     def close(self, footer: Mapping[str, Any]) -> None:
         """Write the footer and close the file."""
         self._write({"kind": "footer", **footer})
@@ -75,9 +84,11 @@ class Evidence:
     header: Mapping[str, Any]
     """What the journal was begun with."""
     exchanges: tuple[Exchange, ...]
-    """In the order in which they ended."""
+    """In the order in which they ended, each with the requests that it made the scripted backend receive."""
     footer: Mapping[str, Any] | None
     """What the journal was closed with; None where the run was cut short."""
+    strays: tuple[Arrival, ...] = ()
+    """What the scripted backend received that no exchange here made it receive."""
 
 
 def _records(lines: Iterable[bytes], file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -109,6 +120,14 @@ def checked(kind: str, record: Mapping[str, Any], place: str) -> None:
         raise BadInput(f"{place}: the {kind}: {where}: {defect.message}; take the run's own file, unedited")
 
 
+def _read(made: Callable[[Mapping[str, Any]], _Read], record: Mapping[str, Any], place: str) -> _Read:
+    checked(record["kind"], record, place)
+    try:
+        return made(record)
+    except ValueError as error:
+        raise BadInput(f"{place}: {error}; take the run's own file, unedited") from None
+
+
 def _gathered(records: Iterator[tuple[str, Mapping[str, Any]]], file: Path) -> Evidence:
     place, first = next(records, (str(file), {}))
     if first.get("kind") != "header":
@@ -116,17 +135,16 @@ def _gathered(records: Iterator[tuple[str, Mapping[str, Any]]], file: Path) -> E
     if first.get("format") != FORMAT:
         raise BadInput(f"{place}: the format is {first.get('format')!r}, and this version reads {FORMAT!r} only")
     exchanges: list[Exchange] = []
+    arrivals: list[Arrival] = []
     footer: Mapping[str, Any] | None = None
     for place, record in records:
         if footer is not None:
             raise BadInput(f"{place}: a record after the footer; take the run's own file, unedited")
         match record.get("kind"):
             case "exchange":
-                checked("exchange", record, place)
-                try:
-                    exchanges.append(from_json(record))
-                except ValueError as error:
-                    raise BadInput(f"{place}: {error}; take the run's own file, unedited") from None
+                exchanges.append(_read(from_json, record, place))
+            case "arrival":
+                arrivals.append(_read(arriving.from_json, record, place))
             case "footer":
                 footer = {name: value for name, value in record.items() if name != "kind"}
             case "header":
@@ -134,7 +152,46 @@ def _gathered(records: Iterator[tuple[str, Mapping[str, Any]]], file: Path) -> E
             case kind:
                 raise BadInput(f"{place}: no record is of the kind {kind!r}; take the run's own file, unedited")
     header = {name: value for name, value in first.items() if name not in {"kind", "format"}}
-    return Evidence(header=header, exchanges=tuple(exchanges), footer=footer)
+    joined, strays = _joined(exchanges, arrivals)
+    return Evidence(header=header, exchanges=joined, footer=footer, strays=strays)
+
+
+def _joined(
+    exchanges: Sequence[Exchange], arrivals: Sequence[Arrival]
+) -> tuple[tuple[Exchange, ...], tuple[Arrival, ...]]:
+    """Each exchange with the arrivals that it caused, and the arrivals that none did.
+
+    A tag is of one request; where that was sent again, the arrivals of each attempt are told apart by their time.
+    """
+    tags = [_tag(exchange) for exchange in exchanges]
+    begun: dict[str, list[float]] = {}
+    for tag, exchange in zip(tags, exchanges, strict=True):
+        begun.setdefault(tag, []).append(exchange.started)
+    caused: dict[tuple[str, float], list[Arrival]] = {}
+    strays: list[Arrival] = []
+    for arrival in sorted(arrivals, key=lambda each: each.at):
+        if arrival.tag and arrival.tag in begun:
+            times = begun[arrival.tag]
+            started = max((time for time in times if time <= arrival.at), default=min(times))
+            caused.setdefault((arrival.tag, started), []).append(arrival)
+        else:
+            strays.append(arrival)
+    return (
+        tuple(
+            replace(exchange, arrivals=tuple(caused.get((tag, exchange.started), ()))) if tag else exchange
+            for tag, exchange in zip(tags, exchanges, strict=True)
+        ),
+        tuple(strays),
+    )
+
+
+def _tag(exchange: Exchange) -> str:
+    if b"[scenario:" not in exchange.request.body:
+        return ""
+    try:
+        return cued(parse(exchange.request.body))[1]
+    except NotJson:
+        return ""
 
 
 def read(run: Path) -> Evidence:

@@ -1,11 +1,13 @@
 """What went over the wire once."""
 
-import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from conformance.arrival import Arrival
+from conformance.document import packed, unpacked
 
 
 class Ending(StrEnum):
@@ -18,6 +20,7 @@ class Ending(StrEnum):
     TOO_LARGE = "too large"  # more bytes than the run takes
     NOT_HTTP = "not HTTP"  # bytes that HTTP/1.1 does not allow (RFC 9112)
     UNREACHABLE = "unreachable"  # no connection: refused, no such host, TLS failure
+    LEFT = "left"  # we hung up in the middle, as the probe has it
     INTERRUPTED = "interrupted"  # we were told to stop
     UNSENT = "unsent"  # an earlier answer of the sequence lacked what this request needs
 
@@ -84,6 +87,9 @@ class Exchange:
     """Unix time, in seconds."""
     elapsed: float
     """Seconds from beginning to end."""
+    arrivals: tuple[Arrival, ...] = ()
+    """The requests that reached the scripted backend on account of this one, in their order; in the evidence they are
+    records of their own."""
 
     @property
     def id(self) -> str:
@@ -95,19 +101,6 @@ class Exchange:
     def body(self) -> bytes:
         """The answer's body as it came, content coding included."""
         return b"".join(piece.data for piece in self.pieces)
-
-
-def _from_bytes(data: bytes) -> str | dict[str, str]:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode("ascii")}
-
-
-def _to_bytes(value: Any) -> bytes:
-    if isinstance(value, str):
-        return value.encode("utf-8")
-    return base64.b64decode(value["base64"], validate=True)
 
 
 def to_json(exchange: Exchange) -> dict[str, Any]:
@@ -127,7 +120,7 @@ def to_json(exchange: Exchange) -> dict[str, Any]:
             "method": exchange.request.method,
             "url": exchange.request.url,
             "headers": [list(pair) for pair in exchange.request.headers],
-            "body": _from_bytes(exchange.request.body),
+            "body": packed(exchange.request.body),
         },
         "response": None
         if response is None
@@ -138,7 +131,7 @@ def to_json(exchange: Exchange) -> dict[str, Any]:
             "headers": [list(pair) for pair in response.headers],
             "at": response.at,
         },
-        "pieces": [[piece.at, _from_bytes(piece.data)] for piece in exchange.pieces],
+        "pieces": [[piece.at, packed(piece.data)] for piece in exchange.pieces],
         "ended": exchange.ended.value,
         "detail": exchange.detail,
         "elapsed": exchange.elapsed,
@@ -166,7 +159,7 @@ def from_json(record: Mapping[str, Any]) -> Exchange:
                 method=request["method"],
                 url=request["url"],
                 headers=tuple((name, value) for name, value in request["headers"]),
-                body=_to_bytes(request["body"]),
+                body=unpacked(request["body"]),
             ),
             response=None
             if response is None
@@ -177,7 +170,7 @@ def from_json(record: Mapping[str, Any]) -> Exchange:
                 headers=tuple((name, value) for name, value in response["headers"]),
                 at=response["at"],
             ),
-            pieces=tuple(Piece(at=at, data=_to_bytes(data)) for at, data in record["pieces"]),
+            pieces=tuple(Piece(at=at, data=unpacked(data)) for at, data in record["pieces"]),
             ended=Ending(record["ended"]),
             detail=record["detail"],
             elapsed=record["elapsed"],

@@ -242,7 +242,7 @@ class _Run:
                     before, answer = answer, None
                     self._record(replace(before, retried=True))
                 answer = await self._sent(slot, probe, index, attempt, request)
-                self._note(answer)
+                self._note(answer, expected=probe.steps[index].may_fail)
                 if probe.steps[index].may_fail or not await self._again(probe, answer):
                     break
         finally:
@@ -286,12 +286,13 @@ class _Run:
         self._stop(f"the limit of {most} requests was reached; raise it with --max-requests, or select less")
         return True
 
-    def _note(self, answer: Exchange) -> None:
-        """Stop the run where an answer shows that there is no sense in another request."""
+    def _note(self, answer: Exchange, *, expected: bool) -> None:
+        """Stop the run where an answer shows that there is no sense in another request; silence may be `expected`."""
         code = _code(answer)
         if _status(answer) in _SPENDING and code in _SPENT:
             self._stop(f"the budget of the key is spent ({_status(answer)}, {code}); raise it, or wait for its period")
-        self._silences = self._silences + 1 if answer.ended in _SILENT else 0
+        if not expected:
+            self._silences = self._silences + 1 if answer.ended in _SILENT else 0
         if self._silences >= _SILENCES_TO_GIVE_UP:
             self._stop(
                 f"the target stopped answering: {self._silences} requests in a row ended without an answer,"

@@ -57,8 +57,8 @@ def _output(step: Step, cap: int | None) -> int:
 
 
 def cost(probe: Probe, cap: int | None) -> int:
-    """The tokens that a probe may take, read and written, as a plan counts them."""
-    return sum(_prompt(step) + _output(step, cap) for step in probe.steps)
+    """The tokens that a probe may take, read and written, as a plan counts them; a scripted backend has no model."""
+    return 0 if probe.behind else sum(_prompt(step) + _output(step, cap) for step in probe.steps)
 
 
 def _with_controls(probes: Iterable[Probe], catalogue: Mapping[str, Probe]) -> dict[str, Probe]:
@@ -113,7 +113,7 @@ def planned(  # noqa: PLR0913  # each is one thing the plan depends on
             continue
         reached = False
         for probe in wanted:
-            if not probe.triggers <= target.triggers.keys():
+            if not probe.triggers <= target.causes.keys() or (probe.behind and target.backend is None):
                 continue
             needed = _with_controls([probe], catalogue)
             if fits([item for name, item in needed.items() if name not in chosen]):
@@ -123,12 +123,12 @@ def planned(  # noqa: PLR0913  # each is one thing the plan depends on
         if not reached:
             dropped[requirement.id] = "over the limits of requests or tokens (--max-requests, --max-tokens)"
     probes = tuple(probe for name, probe in catalogue.items() if name in chosen)
-    steps = [step for probe in probes for step in probe.steps]
+    steps = [step for probe in probes for step in probe.steps if not probe.behind]
     cap = target.max_output_tokens
     return Plan(
         probes=(opening, *(probe for probe in probes if probe is not opening)),
         left_out=dropped,
-        requests=len(steps),
+        requests=sum(len(probe.steps) for probe in probes),
         prompt_tokens=sum(_prompt(step) for step in steps),
         output_tokens=sum(output_bound(step, cap=cap) or 0 for step in steps),
         unbounded=sum(output_bound(step, cap=cap) is None for step in steps),
@@ -140,10 +140,11 @@ def askable(requirement: Requirement, target: Target) -> bool:
     """Whether asking can decide a requirement, by what the target file says."""
     return (
         not requirement.untested
-        and "backend" not in requirement.needs
+        and ("backend" not in requirement.needs or target.backend is not None)
         and target.profile in requirement.profiles
         and all(target.capabilities.get(need, True) for need in requirement.capabilities)
-        and all(trigger in target.triggers for trigger in requirement.triggers)
+        and all(trigger in target.causes for trigger in requirement.triggers)
+        and ("backend_cap" not in requirement.needs or bool(target.backend and target.backend.max_output_tokens))
         and ("max_output_tokens" not in requirement.needs or target.max_output_tokens is not None)
         and ("small_output_cap" not in requirement.needs or (target.max_output_tokens or FAIR_CAP + 1) <= FAIR_CAP)
     )

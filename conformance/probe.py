@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, Final
 
 from conformance.document import MISSING, at, is_integer
+from conformance.scenario import tagged
 
 
 class Blank(Enum):
@@ -13,10 +14,14 @@ class Blank(Enum):
 
     MODEL = "the target's model"
     ABOVE_CAP = "one token more than the model's max_output_tokens"
+    SCRIPTED = "the slug that leads to the scripted backend"
+    ABOVE_SCRIPTED_CAP = "one token more than that slug's max_output_tokens"
 
 
 MODEL: Final = Blank.MODEL
 ABOVE_CAP: Final = Blank.ABOVE_CAP
+SCRIPTED: Final = Blank.SCRIPTED
+ABOVE_SCRIPTED_CAP: Final = Blank.ABOVE_SCRIPTED_CAP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +95,8 @@ class Step:
     """One request of a probe."""
 
     body: Mapping[str, Any] = field(default_factory=dict)
-    """The JSON body; may hold `MODEL`, `ABOVE_CAP`, `Echo` and `Excerpt` at any depth."""
+    """The JSON body; may hold `MODEL`, `ABOVE_CAP`, `SCRIPTED`, `Echo` and `Excerpt` at any depth, and cues of
+    scenarios in its texts."""
     raw: bytes | None = None
     """Sent as it is instead of the body."""
     method: str = "POST"
@@ -104,6 +110,8 @@ class Step:
     """The target file's trigger whose members are merged into the body."""
     may_fail: bool = False
     """A retryable answer is what the probe is after, so it is never sent again."""
+    leaves_after: int = 0
+    """Bytes of the answer's body after which we hang up; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +139,11 @@ class Probe:
         """The triggers without which the probe cannot be sent."""
         return frozenset(step.trigger for step in self.steps if step.trigger)
 
+    @property
+    def behind(self) -> bool:
+        """Whether it can be asked only where the scripted backend answers."""
+        return any(step.body.get("model") is Blank.SCRIPTED for step in self.steps)
+
     def but(self, name: str, asks: str, *, without: str = "", quick: bool = False, **members: Any) -> "Probe":
         """This probe with other body members, or without one; it becomes the new one's control."""
         body = {key: value for key, value in self.step.body.items() if key != without} | members
@@ -145,29 +158,53 @@ class Unrenderable(LookupError):
     """An earlier answer lacks what a later request echoes."""
 
 
-def filled(value: Any, *, model: str, cap: int | None, earlier: tuple[Any, ...]) -> Any:
-    """`value` with every blank, echo and excerpt replaced.
+def filled(  # noqa: PLR0913  # what a run fills in
+    value: Any,
+    *,
+    model: str,
+    cap: int | None,
+    earlier: tuple[Any, ...],
+    scripted: str = "",
+    scripted_cap: int | None = None,
+    tag: str = "",
+) -> Any:
+    """`value` with every blank, echo and excerpt replaced, and its cues tagged.
 
     Args:
         value: a step's body or a part of it.
         model: the target's slug.
         cap: the model's max_output_tokens, where the target file tells it.
         earlier: the completions of the steps before, in order; `MISSING` where there was none.
+        scripted: the slug that leads to the scripted backend, where there is one.
+        scripted_cap: that slug's max_output_tokens, where the target file tells it.
+        tag: says to the scripted backend which request this is.
 
     Raises:
         Unrenderable: an earlier answer, or the target file, lacks what is asked for.
     """
+
+    def inside(part: Any) -> Any:
+        return filled(
+            part, model=model, cap=cap, earlier=earlier, scripted=scripted, scripted_cap=scripted_cap, tag=tag
+        )
+
     if isinstance(value, dict):
-        return {key: filled(item, model=model, cap=cap, earlier=earlier) for key, item in value.items()}
+        return {key: inside(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [filled(item, model=model, cap=cap, earlier=earlier) for item in value]
+        return [inside(item) for item in value]
     if isinstance(value, Echo | Excerpt):
         found = at(earlier[value.step], value.pointer) if value.step < len(earlier) else MISSING
         return value.taken(found)
-    if value is Blank.ABOVE_CAP and cap is None:
+    blanks = {
+        Blank.MODEL: model,
+        Blank.ABOVE_CAP: cap and cap + 1,
+        Blank.SCRIPTED: scripted,
+        Blank.ABOVE_SCRIPTED_CAP: scripted_cap and scripted_cap + 1,
+    }
+    told = blanks[value] if isinstance(value, Blank) else value
+    if isinstance(value, Blank) and told is None:
         raise Unrenderable("the target file does not tell max_output_tokens")
-    blanks = {Blank.MODEL: model, Blank.ABOVE_CAP: cap and cap + 1}
-    return blanks[value] if isinstance(value, Blank) else value
+    return tagged(told, tag) if isinstance(told, str) else told
 
 
 def output_bound(step: Step, *, cap: int | None) -> int | None:

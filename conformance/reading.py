@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 from conformance import schema, sse
 from conformance.document import MISSING, NotJson, at, parse, shown
 from conformance.exchange import Ending, Exchange, Request, Response
+from conformance.scenario import Scenario, cued
+from conformance.scenarios import SCENARIOS
 
 _LARGEST_INFLATED: Final = 64 * 1024 * 1024  # bytes; a small gzip body can hold gigabytes
 _CHARSET: Final = re.compile(r';[ \t]*charset="?([^ \t;"]+)', re.IGNORECASE)
@@ -77,6 +79,16 @@ def sent(exchange: Exchange) -> Any:
 def asked(exchange: Exchange, pointer: str) -> Any:
     """What the request holds at a pointer, or `MISSING`."""
     return at(sent(exchange), pointer)
+
+
+@lru_cache(maxsize=4096)
+def _scenario(request: Request) -> Scenario | None:
+    return SCENARIOS.get(cued(_written(request))[0]) if b"[scenario:" in request.body else None
+
+
+def scenario_of(exchange: Exchange) -> Scenario | None:
+    """The scenario of the scripted backend that the request names; nothing where it names none."""
+    return _scenario(exchange.request)
 
 
 def streamed(exchange: Exchange) -> bool:
@@ -418,6 +430,8 @@ def lasting(exchange: Exchange) -> Stream:
         Inconclusive: we stopped reading before the stream ended.
     """
     found = stream(exchange)
+    if exchange.ended is Ending.LEFT:
+        raise Unobservable("we hung up in the middle of the stream, as was meant")
     if exchange.ended in _OURS:
         raise Inconclusive(f"we stopped reading before the stream ended: {exchange.ended.value}")
     return found

@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from conformance import __version__, evidence, verdict
+from conformance.backend import Backend
 from conformance.checks import CHECKS
 from conformance.exchange import Ending, Exchange
 from conformance.generate.asked import PREFIX, generated
@@ -27,6 +28,8 @@ from conformance.target import BadInput, Limits, Target
 
 EXITS: Final[Mapping[str, int]] = {"conformant": 0, "nonconformant": 1, "aborted": 3, "incomplete": 4}
 """The exit code for each verdict of a run (design: verdicts)."""
+_SETTLING: Final = 15.0
+"""Seconds for the scripted backend to end the answers that are under way when all is asked."""
 INTERRUPTED: Final = 130
 """The exit code of a run that was told to stop."""
 
@@ -89,11 +92,15 @@ def _generated(target: Target, selection: Selection) -> Mapping[str, Probe]:
 
 
 def _grown(target: Target, selection: Selection, probes: Iterable[Probe]) -> Limits:
-    """The limits of a run that generates these: one that was given stands, a default one grows by what they cost."""
+    """The limits of a run that generates these: one that was given stands, a default one grows by what they cost.
+
+    What is asked of the scripted backend beside them costs requests too.
+    """
     default, given = Limits(), target.limits
     costs = [cost(probe, target.max_output_tokens) for probe in probes]
     searched = MOST_SEARCHES * selection.shrinks if costs else 0
-    requests = len(costs) + searched
+    scripted = sum(len(probe.steps) for probe in PROBES.values() if probe.behind) if target.backend else 0
+    requests = len(costs) + searched + scripted
     tokens = sum(costs) + searched * max(costs, default=0)
     return replace(
         given,
@@ -126,7 +133,8 @@ def header(target: Target, selection: Selection, asked: Plan) -> dict[str, Any]:
             "api_key_env": target.api_key_env,
             "max_output_tokens": target.max_output_tokens,
             "capabilities": dict(target.capabilities),
-            "triggers": sorted(target.triggers),
+            "triggers": sorted(target.causes),
+            "backend": _backing(target),
         },
         "started": round(time.time(), 3),
         "selection": str(selection),
@@ -144,6 +152,17 @@ def header(target: Target, selection: Selection, asked: Plan) -> dict[str, Any]:
         "left_out": dict(asked.left_out),
         "filtered": sorted(left_out := filtered(selection, catalogue())),
         "promised": [identity for identity in catalogue() if identity not in left_out],
+    }
+
+
+def _backing(target: Target) -> dict[str, Any] | None:
+    backing = target.backend
+    if backing is None:
+        return None
+    return {
+        "model": backing.model,
+        "timeout": backing.timeout,
+        "max_output_tokens": backing.max_output_tokens,
     }
 
 
@@ -183,6 +202,7 @@ async def observed(  # noqa: PLR0913  # what a run is made of
     key: str,
     selection: Selection,
     asked: Plan,
+    behind: Backend | None = None,
     seen: Callable[[Exchange], None] = lambda _: None,
 ) -> None:
     """Send the plan and keep the evidence in the run's directory.
@@ -193,6 +213,7 @@ async def observed(  # noqa: PLR0913  # what a run is made of
         key: the API key.
         selection: what the run is about; goes into the evidence.
         asked: the plan of that selection.
+        behind: the scripted backend, running, where the target has one.
         seen: called with each exchange after it was written.
 
     Raises:
@@ -200,14 +221,21 @@ async def observed(  # noqa: PLR0913  # what a run is made of
         asyncio.CancelledError: the run was told to stop; what was seen is kept, and marked as interrupted.
     """
     try:
-        await _journaled(run, target=target, key=key, selection=selection, asked=asked, seen=seen)
+        await _journaled(run, target=target, key=key, selection=selection, asked=asked, behind=behind, seen=seen)
         evidence.compressed(run)
     except OSError as error:  # of the disk: what the network does is an ending, never an exception
         raise BadInput(f"{run}: the evidence cannot be written: {error.strerror or error}") from None
 
 
 async def _journaled(  # noqa: PLR0913  # what a run is made of
-    run: Path, *, target: Target, key: str, selection: Selection, asked: Plan, seen: Callable[[Exchange], None]
+    run: Path,
+    *,
+    target: Target,
+    key: str,
+    selection: Selection,
+    asked: Plan,
+    behind: Backend | None,
+    seen: Callable[[Exchange], None],
 ) -> None:
     begun = time.monotonic()
     made = [probe for probe in asked.probes if probe.name.startswith(PREFIX)]
@@ -240,6 +268,7 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
             return exchanges[-1] if len(exchanges) > before else None
 
         def close(ended: str, reason: str) -> None:
+            journal.arrived(behind.arrivals if behind else ())
             took = round(time.monotonic() - begun, 3)
             journal.close({"ended": ended, "reason": reason, "duration_s": took, "requests": sent})
 
@@ -255,10 +284,17 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
                 found = await smaller(tuple(exchanges), drawn, one, most=selection.shrinks)
                 if remembered := _remembered(target, selection):
                     remembered.renew(found, answered=unbroken(exchanges, drawn))
+            await _settled(behind)
         except asyncio.CancelledError:
             close("interrupted", "")
             raise
         close(outcome.ended.value, outcome.reason)
+
+
+async def _settled(behind: Backend | None) -> None:
+    """Wait for the backend to end its last answers, a gateway that goes on listening to them included."""
+    if behind:
+        await asyncio.to_thread(behind.settled, within=_SETTLING)
 
 
 def _undecided(exchanges: Sequence[Exchange], asked: Plan) -> tuple[Probe, ...]:
@@ -311,7 +347,7 @@ def _kept(run: Path) -> evidence.Evidence:
             exchange.attempt,
         ),
     )
-    return evidence.Evidence(header=kept.header, exchanges=tuple(ordered), footer=kept.footer)
+    return replace(kept, exchanges=tuple(ordered))
 
 
 def write_reports(run: Path, report: Mapping[str, Any], output: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from conformance import schema
+from conformance.scenario import cue
 
 PATHS: Final[Mapping[str, str]] = {"native": "/v1/inference/chat", "openai": "/v1/chat/completions"}
 """The path of the endpoint, for each profile."""
@@ -28,12 +29,23 @@ TRIGGERS: Final = (
 """The behaviours that a target file can tell us how to bring about."""
 
 
+_SCRIPTED: Final[Mapping[str, str]] = {
+    "mid_stream_error": "death-in-text-close",
+    "content_filter": "reason-content-filter",
+    "backend_error": "http-500",
+    "backend_rate_limited": "http-429-retry-after",
+    "backend_timeout": "death-at-once-silence",
+}
+"""The scenario that brings about what a trigger would."""
+
+
 DEFAULT_KEY_VARIABLE: Final = "SCAIGRID_API_KEY"
 """The variable that the page's own examples read the key from."""
 
 _KEYS_BEGIN: Final = "sgk_"
 
 
+_LAST_PORT: Final = 65535
 _LONGEST_TIMEOUT: Final = 86_400.0  # seconds
 _FASTEST: Final = 1_000_000.0  # requests per minute; more is no pace
 
@@ -70,6 +82,27 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Backing:
+    """The scripted backend behind the target, as its operator set it up."""
+
+    model: str
+    """The slug that the target routes to it."""
+    host: str = "127.0.0.1"
+    """Where it listens."""
+    port: int = 0
+    """0 for a free one."""
+    timeout: float | None = None
+    """Seconds after which the target gives up on a backend that says nothing; None where nobody says."""
+    max_output_tokens: int | None = None
+    """The slug's cap, where it has one."""
+
+    @property
+    def silence(self) -> float | None:
+        """Seconds that a backend which falls silent keeps its connection, so that the target gives up first."""
+        return None if self.timeout is None else self.timeout + 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where the requests go, and what its operator says of it."""
 
@@ -86,6 +119,21 @@ class Target:
     triggers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """For each trigger, the members merged into a request's body."""
     limits: Limits = field(default_factory=Limits)
+    backend: Backing | None = None
+
+    @property
+    def causes(self) -> Mapping[str, Mapping[str, Any]]:
+        """For each behaviour that can be brought about, the members that do it: the operator's, else a scenario's.
+
+        That a silent backend is given up can be seen only where it is known when.
+        """
+        backing = self.backend
+        scripted = {
+            name: {"model": backing.model, "messages": [{"role": "user", "content": cue(scenario)}]}
+            for name, scenario in (_SCRIPTED if backing else {}).items()
+            if backing and (backing.timeout is not None or name != "backend_timeout")
+        }
+        return {**scripted, **self.triggers}
 
     @property
     def endpoint(self) -> str:
@@ -105,16 +153,21 @@ def described(given: str) -> Target:
 def loaded(file: Path) -> Target:
     """The target that a TOML file describes (design: the target file); `checked` says whether it is complete.
 
+    A file without `[target]` describes the embedded reference server: the target has no URL then.
+
     Raises:
         BadInput: the file is not there, not TOML, or not a target file; the message names the place.
     """
     content = _content(file)
-    table = content["target"]
+    table = content.get("target", {})
+    for name in ("capabilities", "triggers"):
+        if name in content and not table:
+            raise BadInput(f"{file}: {name}: goes with [target]; without it the target is the embedded server")
     limits = dict(content.get("limits", {}))
     if "timeout" in limits:
         limits["deadline"] = 2 * limits["timeout"]
     return Target(
-        url=table["url"],
+        url=table.get("url", ""),
         profile=table.get("profile", "native"),
         path=table.get("path", ""),
         model=table.get("model", ""),
@@ -123,6 +176,20 @@ def loaded(file: Path) -> Target:
         capabilities=content.get("capabilities", {}),
         triggers={name: entry["body"] for name, entry in content.get("triggers", {}).items()},
         limits=replace(Limits(), **limits),
+        backend=_backing(content["backend"], file) if "backend" in content else None,
+    )
+
+
+def _backing(table: Mapping[str, Any], file: Path) -> Backing:
+    host, _, port = table.get("listen", "127.0.0.1:0").rpartition(":")
+    if int(port) > _LAST_PORT:
+        raise BadInput(f"{file}: backend.listen: {port} is no port; give host:port with a port up to {_LAST_PORT}")
+    return Backing(
+        model=table["model"],
+        host=host.strip("[]"),
+        port=int(port),
+        timeout=table.get("timeout"),
+        max_output_tokens=table.get("max_output_tokens"),
     )
 
 
@@ -144,8 +211,6 @@ def _content(file: Path) -> dict[str, Any]:
         place = wrong[0].pointer.strip("/").replace("/", ".") or "the file"
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise BadInput(f"{file}: {place}: {wrong[0].message}{more}")
-    if "backend" in content:
-        raise BadInput(f"{file}: backend: this version has no scripted backend to host; take the table out")
     for name, entry in content.get("triggers", {}).items():
         try:
             json.dumps(entry["body"], allow_nan=False)
@@ -164,6 +229,10 @@ def checked(target: Target) -> Target:
         BadInput: the URL is not an HTTP one, no model is named, or a limit is no usable number.
     """
     _check_url(target.url)
+    if target.backend is not None and not target.backend.port:
+        raise BadInput(
+            "[backend] has no `listen`; give host:port where the scripted backend listens and the target can reach it"
+        )
     if not target.model:
         raise BadInput("no model is named; give --model SLUG, or `model` under [target] in the target file")
     # NaN is neither above nor below anything, so it fits no bounds.

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import secrets
 import ssl
 import time
 import zlib
@@ -48,6 +49,8 @@ class Outgoing:
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     """In order, apart from Host and Content-Length, which follow from `url` and `body`."""
     body: bytes
+    leaves_after: int = 0
+    """Bytes of the answer's body after which we hang up; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,19 +108,26 @@ def outgoing(step: Step, *, target: Target, key: str, earlier: tuple[Any, ...]) 
 
     Raises:
         Unrenderable: the step echoes what the earlier answers do not hold.
-        KeyError: the target has no such trigger; the plan leaves such a probe out.
+        KeyError: the target has no such trigger and no backend that does it; the plan leaves such a probe out.
     """
     url = urljoin(target.endpoint, step.path) if step.path else target.endpoint
     headers = _headers(step, key)
     if step.raw is not None:
         return Outgoing(method=step.method, url=url, headers=headers, body=step.raw)
-    body = filled(dict(step.body), model=target.model, cap=target.max_output_tokens, earlier=earlier)
-    if step.trigger:
-        body |= target.triggers[step.trigger]
+    members = {**step.body, **(target.causes[step.trigger] if step.trigger else {})}
+    body = filled(
+        members,
+        model=target.model,
+        cap=target.max_output_tokens,
+        earlier=earlier,
+        scripted=target.backend.model if target.backend else "",
+        scripted_cap=target.backend.max_output_tokens if target.backend else None,
+        tag=secrets.token_hex(6),
+    )
     text = _text(body, step.writing)
     # UTF-8 cannot hold a lone surrogate; inside JSON a backslash escape says the same.
     raw = text.encode("utf-8", errors="backslashreplace")
-    return Outgoing(method=step.method, url=url, headers=headers, body=raw)
+    return Outgoing(method=step.method, url=url, headers=headers, body=raw, leaves_after=step.leaves_after)
 
 
 def _text(body: object, writing: Writing) -> str:
@@ -179,15 +189,13 @@ class Slot:
         """
         started, begun = time.time(), time.monotonic()
         response: Response | None = None
-        pieces: list[Piece] = []
-        room = limits.max_body_bytes
-        ended, detail = Ending.COMPLETE, ""
+        body = _Body(limits=limits, leaves_after=outgoing.leaves_after)
         alarm = asyncio.timeout(limits.deadline)
 
-        def received() -> Received:
+        def received(ended: Ending, detail: str) -> Received:
             return Received(
                 response=response,
-                pieces=tuple(pieces),
+                pieces=tuple(body.pieces),
                 ended=ended,
                 detail=detail,
                 started=started,
@@ -200,29 +208,45 @@ class Slot:
                 try:
                     response = _head(answer, at=time.monotonic() - begun)
                     async for data in answer.aiter_raw():
-                        if ended is Ending.TOO_LARGE:
-                            continue
-                        if len(data) <= room and len(pieces) < MOST_PIECES:
-                            pieces.append(Piece(at=time.monotonic() - begun, data=data))
-                            room -= len(data)
-                            continue
-                        ended, detail = Ending.TOO_LARGE, _bound(pieces, limits)
-                        if room and len(pieces) < MOST_PIECES:
-                            pieces.append(Piece(at=time.monotonic() - begun, data=data[:room]))
-                        # The alarm unwinds the generators inside httpx; leaving the loop would strand them as tasks.
-                        alarm.reschedule(0)
+                        body.take(data, at=time.monotonic() - begun)
+                        if body.enough:
+                            # This unwinds the generators inside httpx; leaving the loop would strand them as tasks.
+                            alarm.reschedule(0)
                 finally:
                     await answer.aclose()
         except asyncio.CancelledError:
-            ended, detail = Ending.INTERRUPTED, "told to stop"
-            raise Interrupted(received()) from None
+            raise Interrupted(received(Ending.INTERRUPTED, "told to stop")) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
-            if alarm.expired():
-                if ended is not Ending.TOO_LARGE:
-                    ended, detail = Ending.DEADLINE, f"not at its end after {limits.deadline:g} seconds"
-            else:
-                ended, detail = _ending(error, headed=response is not None, limits=limits)
-        return received()
+            if not alarm.expired():
+                return received(*_ending(error, headed=response is not None, limits=limits))
+            return received(*(body.enough or (Ending.DEADLINE, f"not at its end after {limits.deadline:g} seconds")))
+        return received(*(body.enough or (Ending.COMPLETE, "")))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Body:
+    """The pieces of a body as they come, up to where there is enough of it."""
+
+    limits: Limits
+    leaves_after: int
+    pieces: list[Piece] = field(default_factory=list)
+    taken: int = 0
+    enough: tuple[Ending, str] | None = None
+    """Why no more of it is wanted."""
+
+    def take(self, data: bytes, *, at: float) -> None:
+        """Keep what came, as far as it is wanted."""
+        if self.enough:
+            return
+        room = self.limits.max_body_bytes - self.taken
+        kept = data[:room] if len(self.pieces) < MOST_PIECES else b""
+        if kept:
+            self.pieces.append(Piece(at=at, data=kept))
+            self.taken += len(kept)
+        if len(kept) < len(data):
+            self.enough = Ending.TOO_LARGE, _bound(self.pieces, self.limits)
+        elif 0 < self.leaves_after <= self.taken:
+            self.enough = Ending.LEFT, "we hung up, as was meant"
 
 
 def _request(outgoing: Outgoing, limits: Limits) -> httpx.Request:

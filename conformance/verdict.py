@@ -197,18 +197,20 @@ def _lacking(row: Requirement, given: _Given) -> str:
     """What a requirement needs and the target file does not provide; empty where nothing is wanting."""
     target = given.header["target"]
     missing = [name for name in row.triggers if name not in target["triggers"]]
-    cap = target["max_output_tokens"]
-    if missing:
-        return f"needs [triggers.{missing[0]}] in the target file"
-    if "examples" in row.needs and not given.header.get("examples", 0):
-        return "needs generated requests (--examples)"
-    if "backend" in row.needs:
-        return "needs a scripted backend behind the target"
-    if cap is None and {"max_output_tokens", "small_output_cap"} & set(row.needs):
-        return "needs the model's max_output_tokens in the target file"
-    if "small_output_cap" in row.needs and cap > FAIR_CAP:
-        return f"an answer of {cap} tokens is too dear; needs a model whose max_output_tokens is {FAIR_CAP} or less"
-    return ""
+    cap, backing = target["max_output_tokens"], target.get("backend")
+    wants = {
+        f"needs [triggers.{''.join(missing[:1])}] in the target file": bool(missing),
+        "needs generated requests (--examples)": "examples" in row.needs and not given.header.get("examples", 0),
+        "needs a scripted backend behind the target": "backend" in row.needs and not backing,
+        "needs max_output_tokens under [backend] in the target file": "backend_cap" in row.needs
+        and not (backing or {}).get("max_output_tokens"),
+        "needs the model's max_output_tokens in the target file": cap is None
+        and bool({"max_output_tokens", "small_output_cap"} & set(row.needs)),
+        f"an answer of {cap} tokens is too dear; needs a model whose max_output_tokens is {FAIR_CAP} or less": (
+            "small_output_cap" in row.needs and (cap or 0) > FAIR_CAP
+        ),
+    }
+    return next((reason for reason, wanting in wants.items() if wanting), "")
 
 
 def _unseen(found: Finding, given: _Given) -> Finding:

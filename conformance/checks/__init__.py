@@ -6,9 +6,12 @@ from typing import Final
 from conformance.check import Check
 from conformance.checks import (
     chunks,
+    deaths,
+    delivery,
     ending,
     errors,
     finish,
+    forwarding,
     framing,
     generated,
     messages,
@@ -41,6 +44,9 @@ CHECKS: Final[Mapping[str, Check]] = {
         response,
         finish,
         refusals,
+        delivery,
+        forwarding,
+        deaths,
         generated,
     )
     for found in module.CHECKS

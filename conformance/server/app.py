@@ -6,16 +6,20 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from conformance.server import admission, answers, bounds
 from conformance.server.answers import Head, StreamEvent, StreamEvents
+from conformance.server.gallery import PATH as MEDIA
+from conformance.server.gallery import Gallery
 from conformance.server.generation import (
     ChatRequest,
     Completion,
@@ -64,6 +68,12 @@ class Answer:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+def proxied(request: ChatRequest, arrival: Arrival, gallery: Gallery) -> ChatRequest:
+    """The request with addresses of the server's own for inline images (page: Multimodal content)."""
+    host = arrival.headers.get("host")
+    return replace(request, address=partial(gallery.address, f"http://{host}")) if host else request
+
+
 def spoken(service: Service, request: ChatRequest) -> Steps:
     """What the service says, unbounded."""
     return service.steps(request)
@@ -107,6 +117,7 @@ class Behaviour:
     keep_rules: Callable[[Mapping[str, Any]], None] = admission.keep_rules
     route: Callable[[Mapping[str, Any], Site], Service] = admission.route
     admitted: Callable[[Mapping[str, Any], Service], ChatRequest] = admission.admitted
+    proxied: Callable[[ChatRequest, Arrival, Gallery], ChatRequest] = proxied
     spoken: Callable[[Service, ChatRequest], Steps] = spoken
     limited: Callable[[Steps, int | None], Steps] = bounds.limited
     stopped: Callable[[Steps, tuple[str, ...]], Steps] = bounds.stopped
@@ -138,10 +149,11 @@ def conforming(_arrival: Arrival) -> Behaviour:
 def application(site: Site, conduct: Conduct = conforming) -> Starlette:
     """The server, not yet on a socket."""
     meter = Meter(limit=site.requests_per_minute)
+    gallery = Gallery()
 
     async def chat(request: Request) -> Answer:
         arrival = await _arrival(request, site)
-        answered = await _unless_gone(request.receive, _answered(arrival, site, conduct(arrival), meter))
+        answered = await _unless_gone(request.receive, _answered(arrival, site, conduct(arrival), meter, gallery))
         return answered or _gone(arrival)
 
     async def models(request: Request) -> Answer:
@@ -157,6 +169,12 @@ def application(site: Site, conduct: Conduct = conforming) -> Starlette:
     async def health(request: Request) -> Answer:
         arrival = await _arrival(request, site)
         return _whole({"status": "ok"}, arrival.request_id, None, None, conduct(arrival))
+
+    async def media(request: Request) -> Response:
+        image = gallery.at(request.path_params["token"])
+        if image is None:
+            raise HTTPException(404)
+        return Response(image.data, media_type=image.media_type)
 
     async def misdirected(request: Request, error: Exception) -> Answer:
         arrival = await _arrival(request, site)
@@ -180,6 +198,7 @@ def application(site: Site, conduct: Conduct = conforming) -> Starlette:
             Route(PATH, chat, methods=["POST"]),
             Route("/v1/models", models, methods=["GET"]),
             Route("/health", health, methods=["GET"]),
+            Route(f"{MEDIA}/{{token}}", media, methods=["GET"]),
         ],
         # Starlette asks for responses of its own class, and calls whatever it gets as an ASGI application.
         exception_handlers={HTTPException: misdirected, Exception: crashed},  # type: ignore[dict-item]
@@ -188,7 +207,7 @@ def application(site: Site, conduct: Conduct = conforming) -> Starlette:
     return server
 
 
-async def _answered(arrival: Arrival, site: Site, behaviour: Behaviour, meter: Meter) -> Answer:
+async def _answered(arrival: Arrival, site: Site, behaviour: Behaviour, meter: Meter, gallery: Gallery) -> Answer:
     allowance = None
     try:
         key = behaviour.key_of(arrival, site)
@@ -199,7 +218,7 @@ async def _answered(arrival: Arrival, site: Site, behaviour: Behaviour, meter: M
         behaviour.validate(document)
         behaviour.keep_rules(document)
         service = behaviour.route(document, site)
-        request = behaviour.admitted(document, service)
+        request = behaviour.proxied(behaviour.admitted(document, service), arrival, gallery)
     except Refused as refused:
         return _refused(refused.failure, arrival.request_id, allowance, behaviour)
     steps = behaviour.spoken(service, request)

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from conformance.server.gallery import inline
 from conformance.server.tokens import count
 
 
@@ -103,6 +104,10 @@ class ChatRequest:
     stream: bool
     prompt_tokens: int
     """By the built-in tokenizer; at least 1."""
+    address: Callable[[str, str], str] = inline
+    """From the media type and the base64 of an image to the address by which a backend gets to see it."""
+    passed_on: Mapping[str, str] = field(default_factory=dict)
+    """Header fields that go to a backend beside the server's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

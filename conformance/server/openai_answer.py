@@ -146,6 +146,8 @@ class Reader:
         yield from self.chunk(document)
         if not document["choices"]:
             raise mismatch("there is no choice")
+        if not isinstance(at(document, "/choices/0/message"), dict):
+            raise mismatch("there is no message")
         if self.reason is None:
             self.reason = "stop"
         yield from self.end()

@@ -22,7 +22,7 @@ def translated(request: ChatRequest, *, model: str) -> dict[str, Any]:
     document = request.document
     body: dict[str, Any] = {
         "model": model,
-        "messages": [_message(message, place) for place, message in enumerate(request.messages)],
+        "messages": [_message(message, place, request) for place, message in enumerate(request.messages)],
         "stream": request.stream,
     }
     body |= {name: document[name] for name in _AS_THEY_ARE if name in document}
@@ -71,10 +71,10 @@ def dictated(request: ChatRequest, *, model: str) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in {"tools", "tool_choice", "stop"}}
 
 
-def _message(message: Mapping[str, Any], place: int) -> dict[str, Any]:
+def _message(message: Mapping[str, Any], place: int, request: ChatRequest) -> dict[str, Any]:
     content = message.get("content")
     if isinstance(content, list):
-        parts = [_part(part, f"messages[{place}].content[{number}]") for number, part in enumerate(content)]
+        parts = [_part(part, f"messages[{place}].content[{number}]", request) for number, part in enumerate(content)]
         spoken = all(part["type"] == "text" for part in parts)
         content = "\n".join(part["text"] for part in parts) if spoken else parts
     told: dict[str, Any] = {"role": message["role"], "content": content}
@@ -92,7 +92,7 @@ def _message(message: Mapping[str, Any], place: int) -> dict[str, Any]:
     return told
 
 
-def _part(part: Mapping[str, Any], field: str) -> dict[str, Any]:
+def _part(part: Mapping[str, Any], field: str, request: ChatRequest) -> dict[str, Any]:
     carried = source(part)
     match part["type"]:
         case "text":
@@ -100,7 +100,7 @@ def _part(part: Mapping[str, Any], field: str) -> dict[str, Any]:
         case "image_url":
             return {"type": "image_url", "image_url": dict(carried)}
         case "image_base64":
-            return {"type": "image_url", "image_url": {"url": f"data:{carried['media_type']};base64,{carried['data']}"}}
+            return {"type": "image_url", "image_url": {"url": request.address(carried["media_type"], carried["data"])}}
         case "audio_base64":
             return _sound(carried["media_type"], carried["data"])
     head, comma, data = carried["url"].partition(",")

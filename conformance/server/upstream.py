@@ -161,6 +161,7 @@ async def _dictated(request: ChatRequest, upstream: Upstream, trust: ssl.SSLCont
 
 async def _exchanged(body: Mapping[str, Any], request: ChatRequest, upstream: Upstream, trust: ssl.SSLContext) -> Steps:
     headers = {"Authorization": f"Bearer {upstream.key}"} if upstream.key else {}
+    headers |= request.passed_on
     timeout = httpx.Timeout(upstream.silence, connect=min(_CONNECT, upstream.silence))
     async with (
         httpx.AsyncClient(verify=trust, timeout=timeout, headers=headers, trust_env=False) as client,

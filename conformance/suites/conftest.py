@@ -1,7 +1,6 @@
 """How the suites get their verdicts: everything they need is observed once a session, then judged."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,12 +11,12 @@ import pytest
 import pytest_asyncio
 
 from conformance import run
-from conformance.embedded import embedded_target
+from conformance.embedded import Stage, staged
 from conformance.generate.remembered import DEFAULT
 from conformance.requirement import Requirement, catalogue
 from conformance.run import Judgement
 from conformance.selection import Selection
-from conformance.target import BadInput, Limits, Target, checked, described, key_of
+from conformance.target import BadInput, Target, checked, described, key_of
 from conformance.verdict import DECIDED, Finding, Verdict, gates
 
 _ARGUMENT: Final = "requirement"
@@ -40,22 +39,21 @@ def _marks(row: Requirement) -> tuple[str, ...]:
     return row.level.value.lower(), row.certifies, row.basis
 
 
-def _target(config: pytest.Config, stack: ExitStack) -> tuple[Target, str]:
-    """The target and its key; the embedded server runs until the stack is left.
+def _stage(config: pytest.Config, stack: ExitStack) -> Stage:
+    """What the session plays on; what it hosts runs until the stack is left.
 
     Raises:
-        BadInput: the options or the target file do not describe one.
+        BadInput: the options or the target file do not describe a target.
     """
     given, model, variable = (config.getoption(name) for name in ("--target", "--model", "--api-key-env"))
-    if given is None:
+    target = described(given) if given else Target(url="")
+    if not target.url:
         if model or variable:
             raise BadInput("--model and --api-key-env go with --target; without it the embedded server is judged")
-        key = "sgk_" + secrets.token_hex(20)
-        return stack.enter_context(embedded_target(limits=Limits(), key=key)), key
-    target = described(given)
+        return stack.enter_context(staged(target))
     named = {"model": model, "api_key_env": variable}
     target = checked(replace(target, **{name: value for name, value in named.items() if value}))
-    return target, key_of(target)
+    return stack.enter_context(staged(target, key=key_of(target)))
 
 
 def _requirements(items: Iterable[pytest.Item]) -> Iterator[str]:
@@ -83,12 +81,19 @@ async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator
     )
     try:
         with ExitStack() as stack:
-            target, key = _target(config, stack)
-            asked = run.plan(target, selection)
-            place = run.fresh_directory(target, config.getoption("--conformance-output"))
+            stage = _stage(config, stack)
+            asked = run.plan(stage.target, selection)
+            place = run.fresh_directory(stage.target, config.getoption("--conformance-output"))
             config.stash[_PLACE] = place
             try:
-                await run.observed(place, target=target, key=key, selection=selection, asked=asked)
+                await run.observed(
+                    place,
+                    target=stage.target,
+                    key=stage.key,
+                    selection=selection,
+                    asked=asked,
+                    behind=stage.behind,
+                )
             except asyncio.CancelledError:
                 run.write_reports(place, run.judged(place).report, place)
                 raise

@@ -1,0 +1,208 @@
+"""What a client asked for, and what of it reached the scripted backend."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from conformance.arrival import Arrival
+from conformance.check import Violation, check, in_sequence, listed, of
+from conformance.checks.delivery import reached
+from conformance.checks.request import served
+from conformance.document import MISSING, NotJson, at, is_number, parse, shown
+from conformance.exchange import Exchange
+from conformance.probes import scripted
+from conformance.reading import Inconclusive, Unobservable, answer, asked, scenario_of, sent
+
+_FORWARDED: Final = (scripted.FORWARDED, scripted.FORWARDED_IN_STREAM)
+_LIMITS: Final = ("max_tokens", "max_completion_tokens")
+
+
+def _received(arrival: Arrival) -> Any:
+    """The document that reached the backend.
+
+    Raises:
+        Unobservable: it is not JSON.
+    """
+    try:
+        return parse(arrival.body)
+    except NotJson as reason:
+        raise Unobservable(f"what reached the backend is no JSON: {reason}") from None
+
+
+def _each(exchange: Exchange) -> Iterator[Any]:
+    """The document of each request that the backend received; a gateway may ask again.
+
+    Raises:
+        Unobservable: none did.
+    """
+    reached(exchange)
+    return (_received(arrival) for arrival in exchange.arrivals)
+
+
+def _other(wanted: Any, found: Any, name: str) -> Iterator[Violation]:
+    yield Violation(
+        expected=f"{name} {shown(wanted)} at the backend, as sent", found=shown(found), where=f"request /{name}"
+    )
+
+
+@check("parameters.forwarded", when=of(*_FORWARDED), probes=_FORWARDED)
+def forwarded(exchange: Exchange) -> Iterator[Violation]:
+    """Temperature, top_p, stop, seed, tools and tool_choice reach the backend as sent, and a limit no larger."""
+    for document in _each(exchange):
+        for name in ("temperature", "top_p", "seed", "stop", "tool_choice"):
+            if (found := at(document, f"/{name}")) != (wanted := asked(exchange, f"/{name}")):
+                yield from _other(wanted, found, name)
+        wanted, found = asked(exchange, "/tools"), at(document, "/tools")
+        if not _holds(found, wanted):
+            yield from _other(wanted, found, "tools")
+        limits = [told for name in _LIMITS if is_number(told := at(document, f"/{name}"))]
+        if not limits or min(limits) > asked(exchange, "/max_tokens"):
+            yield from _other(asked(exchange, "/max_tokens"), limits[0] if limits else MISSING, "max_tokens")
+
+
+def _holds(found: Any, wanted: Any) -> bool:
+    """Whether a document holds all that another has; it may hold more members."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_holds(found.get(name, MISSING), item) for name, item in wanted.items())
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(wanted)
+            and all(_holds(a, b) for a, b in zip(found, wanted, strict=True))
+        )
+    return bool(found == wanted)
+
+
+@check("parameters.metadata-forwarded", when=of(*_FORWARDED), probes=_FORWARDED)
+def metadata_forwarded(exchange: Exchange) -> Iterator[Violation]:
+    """`metadata` reaches the backend, with all that it holds."""
+    for document in _each(exchange):
+        wanted, found = asked(exchange, "/metadata"), at(document, "/metadata")
+        if not _holds(found, wanted):
+            yield from _other(wanted, found, "metadata")
+
+
+@check("parameters.max-tokens-cap-sent", when=of(scripted.CAPPED), probes=(scripted.CAPPED,))
+def max_tokens_cap_sent(exchange: Exchange) -> Iterator[Violation]:
+    """A limit above the model's is at the backend no more than the model's."""
+    most = asked(exchange, "/max_tokens") - 1
+    for document in _each(exchange):
+        limits = [told for name in _LIMITS if is_number(told := at(document, f"/{name}"))]
+        if not limits or min(limits) > most:
+            yield Violation(
+                expected=f"a limit of {most} tokens or less at the backend",
+                found=shown(limits[0]) if limits else "none",
+                where="request /max_tokens",
+            )
+
+
+def _said(message: Any) -> tuple[Any, ...]:
+    """What a message says: its role, its text, its calls, what it answers; parts of text are joined."""
+    content = at(message, "/content")
+    if isinstance(content, list) and all(at(part, "/type") == "text" for part in content):
+        content = "\n".join(str(at(part, "/text")) for part in content)
+    calls = at(message, "/tool_calls")
+    told = [
+        (at(call, "/id"), at(call, "/function/name"), _arguments(at(call, "/function/arguments")))
+        for call in (calls if isinstance(calls, list) else ())
+    ]
+    return at(message, "/role"), "" if content in (None, MISSING) else content, told, at(message, "/tool_call_id")
+
+
+def _arguments(told: Any) -> Any:
+    try:
+        return parse(told) if isinstance(told, str) else told
+    except NotJson:
+        return told
+
+
+def _missing(wanted: Sequence[Any], found: Sequence[Any]) -> Any:
+    """The first message that does not follow in its place; `MISSING` where all do."""
+    rest = iter(found)
+    return next((message for message in wanted if not any(_said(message) == _said(other) for other in rest)), MISSING)
+
+
+@check("messages.forwarded", when=of(*_FORWARDED), probes=_FORWARDED)
+def messages_forwarded(exchange: Exchange) -> Iterator[Violation]:
+    """Every message reaches the backend, in its order; others may stand among them."""
+    for document in _each(exchange):
+        found = at(document, "/messages")
+        lost = _missing(asked(exchange, "/messages"), found if isinstance(found, list) else [])
+        if lost is not MISSING:
+            yield Violation(
+                expected=f"the message {shown(lost)} at the backend, in its place",
+                found=shown(found),
+                where="request /messages",
+            )
+
+
+@check(
+    "messages.nothing-carried-over",
+    when=of(scripted.TWO_CONVERSATIONS),
+    probes=(scripted.TWO_CONVERSATIONS,),
+    groups=in_sequence,
+)
+def nothing_carried_over(first: Exchange, second: Exchange) -> Iterator[Violation]:
+    """What was said in one conversation does not reach the backend with the next."""
+    reached(first)
+    reached(second)
+    if not any(scripted.WORD.encode() in arrival.body for arrival in first.arrivals):
+        raise Unobservable("the first conversation did not reach the backend as it was")
+    for arrival in second.arrivals:
+        if scripted.WORD.encode() in arrival.body:
+            yield Violation(
+                expected="nothing of the conversation before",
+                found=f"{shown(scripted.WORD)} at the backend",
+                where="request /messages",
+                on=second.id,
+            )
+
+
+@check("auth.key-not-forwarded", when=lambda exchange: scenario_of(exchange) is not None, probes=(scripted.BARE,))
+def key_not_forwarded(exchange: Exchange) -> Iterator[Violation]:
+    """The client's key is not among what the backend receives."""
+    reached(exchange)
+    if any(arrival.key_forwarded for arrival in exchange.arrivals):
+        yield Violation(expected="a request without the client's key", found="the key at the backend", where="request")
+
+
+@check("multimodal.image-proxied", when=of(scripted.IMAGE), probes=(scripted.IMAGE,))
+def image_proxied(exchange: Exchange) -> Iterator[Violation]:
+    """A base64 image reaches the backend as an address that serves the same bytes."""
+    if not served(exchange) and not exchange.arrivals:
+        raise Unobservable(f"the model takes no such image: {answer(exchange)}")
+    for arrival, document in zip(exchange.arrivals, _each(exchange), strict=True):
+        addresses = list(_addresses(document))
+        if not addresses or not addresses[0].startswith(("http://", "https://")):
+            yield Violation(
+                expected="an address of the image at the backend",
+                found=shown(addresses[0]) if addresses else "no image",
+                where="request /messages",
+            )
+            continue
+        fetch = next((each for each in arrival.fetches if each.url == addresses[0]), None)
+        if fetch is None or not fetch.status:
+            raise Inconclusive(f"the backend could not fetch the image: {fetch.detail if fetch else 'it did not try'}")
+        if fetch.status != 200 or fetch.body != _image(exchange):
+            yield Violation(
+                expected="the bytes of the image at its address",
+                found=f"HTTP {fetch.status} with {len(fetch.body)} bytes",
+                where="request /messages",
+            )
+
+
+def _addresses(document: Any) -> Iterator[str]:
+    messages = at(document, "/messages")
+    for message in messages if isinstance(messages, list) else ():
+        content = at(message, "/content")
+        for part in content if isinstance(content, list) else ():
+            if isinstance(url := at(part, "/image_url/url"), str):
+                yield url
+
+
+def _image(exchange: Exchange) -> bytes:
+    data = at(sent(exchange), "/messages/0/content/1/image_base64/data")
+    return base64.b64decode(data) if isinstance(data, str) else b""
+
+
+CHECKS: Final = listed(globals())
