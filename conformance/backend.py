@@ -57,6 +57,8 @@ class _Progress:
     written: int = 0
     first: float | None = None
     last: float | None = None
+    over: bool = False
+    """All is written that will be, and what the gateway does from now on is its own affair."""
     left: float | None = None
     fetches: list[Fetch] = field(default_factory=list)
 
@@ -217,7 +219,8 @@ async def _departed(reader: asyncio.StreamReader, progress: _Progress) -> None:
     with suppress(OSError):
         while await reader.read(65536):
             pass
-    progress.left = progress.now()
+    if not progress.over:
+        progress.left = progress.now()
 
 
 async def _play(
@@ -252,11 +255,13 @@ async def _play(
         case Manner.RESET:
             await writer.drain()
             await asyncio.sleep(_LINGER)
+            progress.over = True
             own: socket.socket = writer.get_extra_info("socket")
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
             return
     await writer.drain()
+    progress.over = True
     writer.close()
     await writer.wait_closed()
 

@@ -30,24 +30,38 @@ class Inconclusive(Exception):
 _T = TypeVar("_T")
 
 
-def _remembered(reading: Callable[[Exchange], _T]) -> Callable[[Exchange], _T]:
-    """The last few results of a reading, which one check often asks for again and again.
+_MOST_REMEMBERED: Final = 4 * 1024 * 1024
+"""Bytes of bodies whose readings are kept."""
 
-    Only a few, since each may be as large as a body. Keyed by identity: hashing an exchange would hash its whole body.
+
+def _weight(exchange: Exchange) -> int:
+    return 1024 + sum(len(piece.data) for piece in exchange.pieces)
+
+
+def _remembered(reading: Callable[[Exchange], _T]) -> Callable[[Exchange], _T]:
+    """The latest results of a reading, which check after check asks for again.
+
+    As many as a bound of bytes of body allows, since each may be many times as large as its body. Keyed by identity:
+    hashing an exchange would hash its whole body.
     """
     kept: OrderedDict[int, tuple[Exchange, _T | Exception]] = OrderedDict()
+    size = 0
 
     @wraps(reading)
     def remembered(exchange: Exchange) -> _T:
+        nonlocal size
         entry = kept.get(id(exchange))
         if entry is None or entry[0] is not exchange:
             try:
                 result: _T | Exception = reading(exchange)
             except (Unobservable, Inconclusive, NotJson) as reason:
                 result = reason
+            if before := kept.pop(id(exchange), None):
+                size -= _weight(before[0])
             kept[id(exchange)] = entry = (exchange, result)
-            while len(kept) > 16:
-                kept.popitem(last=False)
+            size += _weight(exchange)
+            while size > _MOST_REMEMBERED and len(kept) > 1:
+                size -= _weight(kept.popitem(last=False)[1][0])
         if isinstance(entry[1], Exception):
             raise entry[1].with_traceback(None)
         return entry[1]

@@ -10,12 +10,13 @@ from typing import Final
 from zlib import crc32
 
 from conformance import run
-from conformance.embedded import embedded_target
+from conformance.embedded import staged
 from conformance.selection import Selection
 from conformance.server.deviation import Deviation, Fault
 from conformance.server.faults import FAULTS
+from conformance.server.faults.behind import SLUG
 from conformance.server.variants import VARIANTS
-from conformance.target import Key, Limits
+from conformance.target import Backing, Key, Limits, Target
 from conformance.verdict import Verdict
 
 DEVIATIONS: Final = {deviation.id: deviation for deviation in (*FAULTS, *VARIANTS)}
@@ -25,6 +26,8 @@ _LIMITS: Final = Limits(timeout=7, deadline=14)
 """Longer than the grace that a stream has to close in, shorter than a person would wait."""
 _MOST: Final = Limits(max_requests=5000, max_tokens=500_000)  # where requests are generated
 _FEW: Final = 6  # examples for a legal variant: each server sees others
+_BACKING: Final = Backing(model=SLUG, max_output_tokens=512, timeout=3)
+_PATIENT: Final = 20.0  # seconds, where a stream has ten thousand chunks
 _EVERYTHING: Final = 256  # requests at once: more than a plan holds
 
 
@@ -69,9 +72,21 @@ def judged(deviations: Sequence[Deviation], limits: Limits = _LIMITS) -> Outcome
     if selection.examples:
         limits = replace(limits, max_requests=_MOST.max_requests, max_tokens=_MOST.max_tokens)
     with TemporaryDirectory() as folder:
-        with embedded_target(limits=limits, key=_KEY, deviations=deviations) as target:
-            asked = run.plan(target, selection)
-            asyncio.run(run.observed(Path(folder), target=target, key=_KEY, selection=selection, asked=asked))
+        if backing := _BACKING if any(each.behind for each in deviations) else None:
+            limits = replace(limits, timeout=_PATIENT, deadline=3 * _PATIENT)
+        described = Target(url="", limits=limits, backend=backing)
+        with staged(described, key=_KEY, deviations=deviations) as stage:
+            asked = run.plan(stage.target, selection)
+            asyncio.run(
+                run.observed(
+                    Path(folder),
+                    target=stage.target,
+                    key=_KEY,
+                    selection=selection,
+                    asked=asked,
+                    behind=stage.behind,
+                )
+            )
         conclusion = run.judged(Path(folder)).conclusion
     found = conclusion.findings
     errors = [

@@ -51,5 +51,11 @@ CHECKS: Final[Mapping[str, Check]] = {
     )
     for found in module.CHECKS
 }
-DECLARED: Final[Mapping[str, Check]] = {identity: check for identity, check in CHECKS.items() if check.probes}
-"""Those that a run decides which generates no requests."""
+SCRIPTED: Final[Mapping[str, Check]] = {
+    identity: check for identity, check in CHECKS.items() if check.probes and all(each.behind for each in check.probes)
+}
+"""Those that only a run with the scripted backend decides."""
+DECLARED: Final[Mapping[str, Check]] = {
+    identity: check for identity, check in CHECKS.items() if check.probes and identity not in SCRIPTED
+}
+"""Those that a run decides which generates no requests and sees the target from one side."""

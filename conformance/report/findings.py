@@ -93,6 +93,14 @@ def inputs_told(inputs: Mapping[str, Any]) -> str:
     )
 
 
+def backend_told(backend: Mapping[str, Any]) -> str:
+    """The report's `backend` in a few words."""
+    told = f"{backend['scenarios']} scenarios of the scripted backend, which received {backend['requests']} requests"
+    again = f"; {backend['asked_again']} of ours made the target ask it again" if backend["asked_again"] else ""
+    lost = f"; {backend['unreached']} of ours did not reach it" if backend["unreached"] else ""
+    return told + again + lost
+
+
 def listed(names: Iterable[str], *, limit: int) -> str:
     """Some names separated by commas; those past `limit` are only counted."""
     names = tuple(names)

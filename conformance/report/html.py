@@ -16,7 +16,17 @@ from markupsafe import Markup, escape
 
 from conformance.exchange import Exchange
 from conformance.report import timeline as drawing
-from conformance.report.findings import MEANING, STRICT_MEANING, Row, command, findings, inputs_told, place, spoken
+from conformance.report.findings import (
+    MEANING,
+    STRICT_MEANING,
+    Row,
+    backend_told,
+    command,
+    findings,
+    inputs_told,
+    place,
+    spoken,
+)
 from conformance.report.visible import cut, visible, visible_lines
 from conformance.report.wire import Wire, wire
 
@@ -119,6 +129,7 @@ def _environment() -> Environment:
         coded=_coded,
         command=command,
         inputs_told=inputs_told,
+        backend_told=backend_told,
         lines=_lines,
         number=lambda number: f"{number:,}",
         place=place,

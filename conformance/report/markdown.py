@@ -9,6 +9,7 @@ from conformance.report.findings import (
     STRICT_MEANING,
     Findings,
     Row,
+    backend_told,
     command,
     findings,
     inputs_told,
@@ -79,10 +80,12 @@ def _facts(report: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{number} {spoken(word)}" for word, number in report["counts"].items() if number)
     spent = f"{report['requests']} requests, {tokens['prompt']} + {tokens['completion']} tokens"
     exercised = (f"Exercised: {inputs_told(report['inputs'])}",) if "inputs" in report else ()
+    behind = (f"Behind: {backend_told(report['backend'])}",) if "backend" in report else ()
     facts = (
         f"Model {_code(target['model'])}, profile {target['profile']}, selection {_code(report['selection'])}",
         f"Requirements: {counts or 'none'}",
         *exercised,
+        *behind,
         f"{spent}, {report['duration_s']:.1f} s, begun {_prose(report['started'])}, {report['ended']}",
         f"chat-conformance {_prose(report['suite']['version'])}",
     )

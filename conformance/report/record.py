@@ -11,7 +11,7 @@ from conformance.document import MISSING, at, is_integer
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
 from conformance.generate.inputs import Inputs, Share, inputs
-from conformance.reading import Inconclusive, Unobservable, completion, stream, streamed
+from conformance.reading import Inconclusive, Unobservable, completion, scenario_of, stream, streamed
 from conformance.report import regression
 from conformance.verdict import Conclusion, Finding, Verdict
 
@@ -46,6 +46,7 @@ def report(conclusion: Conclusion, evidence: Evidence) -> dict[str, Any]:
             name: {"has": capability.has, "how": capability.how} for name, capability in conclusion.capabilities.items()
         },
         "plan": {name: header["plan"][name] for name in ("requests", "output_tokens", "unbounded")},
+        **_backend(evidence),
         "inputs": _inputs(inputs(evidence.exchanges, lacking)),
         "counts": {verdict.value: counts[verdict.value] for verdict in Verdict},
         "requirements": [
@@ -86,6 +87,23 @@ def _requirement(finding: Finding, by_id: Mapping[str, Exchange], key: str, mode
         ],
         "reproduce": curl(shown, key) if shown is not None and _was_sent(shown) else "",
         "regression": regression.probe(shown, row.id, model) if shown is not None and finding.violations else "",
+    }
+
+
+def _backend(evidence: Evidence) -> dict[str, Any]:
+    """What reached the scripted backend, where there was one."""
+    backing = evidence.header["target"].get("backend")
+    if not backing:
+        return {}
+    played = [exchange for exchange in evidence.exchanges if scenario_of(exchange) and _was_sent(exchange)]
+    return {
+        "backend": {
+            "model": backing["model"],
+            "scenarios": len({scenario.name for each in played if (scenario := scenario_of(each))}),
+            "requests": sum(len(each.arrivals) for each in played) + len(evidence.strays),
+            "asked_again": sum(len(each.arrivals) > 1 for each in played),
+            "unreached": sum(not each.arrivals for each in played),
+        }
     }
 
 

@@ -16,6 +16,7 @@ from conformance.report.findings import (
     STRICT_MEANING,
     Findings,
     Row,
+    backend_told,
     command,
     findings,
     inputs_told,
@@ -40,7 +41,7 @@ _STYLES: Final[Mapping[str, str]] = {
     "untested": "dim",
     "not_applicable": "dim",
 }
-_FAULTS: Final = frozenset(Ending) - {Ending.COMPLETE, Ending.INTERRUPTED, Ending.UNSENT}
+_FAULTS: Final = frozenset(Ending) - {Ending.COMPLETE, Ending.LEFT, Ending.INTERRUPTED, Ending.UNSENT}
 
 
 def print_report(report: Mapping[str, Any], console: Console) -> None:
@@ -147,6 +148,8 @@ def _print_unseen(title: str, groups: Sequence[tuple[str, Sequence[Row]]], conso
         _print(console, Text(f"{title}: {sum(len(rows) for _, rows in groups)}", style="bold"))
     for reason, rows in groups:
         _print(console, Text(f"{len(rows):>4}  {visible(cut(reason, limit=_LONGEST))}"))
+        if reason.startswith("needs "):
+            _print(console, Text(visible(", ".join(row["id"] for row in rows)), style="dim"), indent=6)
 
 
 def _print_verdict(report: Mapping[str, Any], found: Findings, console: Console) -> None:
@@ -163,6 +166,8 @@ def _print_verdict(report: Mapping[str, Any], found: Findings, console: Console)
     _print(console, Text(f"{spent}, {report['duration_s']:.1f} s, {report['ended']}", style="dim"))
     if (inputs := report.get("inputs")) and inputs["generated"]:
         _print(console, Text(f"{inputs['generated']} generated; exercised: {inputs_told(inputs)}", style="dim"))
+    if behind := report.get("backend"):
+        _print(console, Text(backend_told(behind), style="dim"))
     meaning = f"{MEANING[verdict]} {STRICT_MEANING}" if report["strict"] else MEANING[verdict]
     _print(console, Text(visible(f"{meaning} {report['reason']}".rstrip())))
     numbers = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing was judged"

@@ -25,6 +25,8 @@ class Deviation:
     """Seconds of silence to bear before it shows; one that needs more than a few is served on demand only."""
     examples: int = 0
     """How many requests have to be generated before it shows."""
+    behind: bool = False
+    """It shows only where the scripted backend stands behind the server."""
     seed: int = 0
     """From which seed."""
     unseen: tuple[str, ...] = ()

@@ -30,7 +30,9 @@ TESTS: Final = {
 """The tests of a module's own, run before any check is judged by it."""
 ENOUGH: Final = ("sse", "verdict")
 """Modules whose own tests must kill every mutant, though checks rest on them."""
-_APART: Final = {"generated"}  # judges what only a run with --examples brings back, and no evidence here is of one
+_APART: Final = {"generated", "delivery", "deaths", "forwarding"}
+"""Modules that judge what only a run with --examples or with the scripted backend brings back; no evidence here is of
+one."""
 _CHECKS: Final = sorted({found.stem for found in ROOT.glob("conformance/checks/[!_]*.py")} - _APART)
 MODULES: Final = tuple(dict.fromkeys((*TESTS, *(f"checks/{name}" for name in _CHECKS))))
 _PATIENCE: Final = (4, 10.0)

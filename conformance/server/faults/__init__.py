@@ -6,6 +6,7 @@ from conformance.server.deviation import Fault
 from conformance.server.faults import (
     access,
     admission,
+    behind,
     breaking,
     calls,
     chunks,
@@ -37,6 +38,7 @@ from conformance.server.faults import (
 FAULTS: Final[tuple[Fault, ...]] = (
     *access.FAULTS,
     *admission.FAULTS,
+    *behind.FAULTS,
     *breaking.FAULTS,
     *calls.FAULTS,
     *chunks.FAULTS,

@@ -1,0 +1,395 @@
+"""Gateways that fail between the scripted backend and the client, as changes to the evidence of an innocent one."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from conformance.arrival import Arrival
+from conformance.exchange import Ending, Exchange
+from conformance.reading import scenario_of, streamed
+from conformance.scenario import Fate
+from conformance.scenarios.writing import NAMED
+from tests.miniatures.model import Miniature, faulty
+from tests.miniatures.variants import Variant, odd
+from tests.miniatures.wire import Change, One, When, asking, on, with_body, with_json, with_status
+
+
+def playing(*names: str) -> When:
+    """The exchanges of some scenarios."""
+    return lambda exchange: (found := scenario_of(exchange)) is not None and found.name in names
+
+
+def failing(exchange: Exchange) -> bool:
+    """An exchange whose backend fails."""
+    return (found := scenario_of(exchange)) is not None and found.fate is Fate.TOLD
+
+
+def dead_streams(exchange: Exchange) -> bool:
+    return failing(exchange) and streamed(exchange) and b"event: error" in exchange.body
+
+
+def received(edit: Callable[[Arrival], Arrival]) -> One:
+    """Otherwise received by the backend."""
+    return lambda exchange: replace(exchange, arrivals=tuple(edit(each) for each in exchange.arrivals))
+
+
+def asked_of_it(edit: Callable[[Any], Any]) -> One:
+    """Another document at the backend."""
+    return received(lambda each: replace(each, body=json.dumps(edit(json.loads(each.body))).encode()))
+
+
+def _without(*names: str) -> One:
+    return asked_of_it(lambda document: {name: value for name, value in document.items() if name not in names})
+
+
+def _saying(**members: Any) -> One:
+    return asked_of_it(lambda document: document | members)
+
+
+def rewritten(old: bytes, new: bytes) -> One:
+    """Other bytes in a body, as one piece."""
+    return lambda exchange: replace(
+        exchange,
+        pieces=(replace(exchange.pieces[0], data=exchange.body.replace(old, new)),) if exchange.pieces else (),
+    )
+
+
+def without_error_event(exchange: Exchange) -> Exchange:
+    begin = exchange.body.index(b"event: error")
+    end = exchange.body.index(b"\n\n", begin) + 2
+    return replace(exchange, pieces=(replace(exchange.pieces[0], data=exchange.body[:begin] + exchange.body[end:]),))
+
+
+def _late(exchange: Exchange) -> Exchange:
+    """All of a stream at its end."""
+    return replace(exchange, pieces=tuple(replace(piece, at=exchange.pieces[-1].at) for piece in exchange.pieces))
+
+
+def _retried(exchange: Exchange) -> Exchange:
+    """The gateway asked its backend twice."""
+    return replace(exchange, arrivals=exchange.arrivals * 2)
+
+
+_FORWARDED: Final = asking("scripted.forwarded", "scripted.forwarded-in-stream")
+_ERROR: Final = '{"status": "error", "error": {"code": "%s", "message": "m"}, "meta": {"request_id": "req_1"}}'
+
+
+def told_as(status: int, code: str, *, but: tuple[str, ...] = ()) -> Change:
+    """HTTP errors of failing backends with another code, those of some scenarios aside."""
+    return on(
+        lambda exchange: (
+            failing(exchange)
+            and not playing(*but)(exchange)
+            and exchange.response is not None
+            and exchange.response.status >= 400
+        ),
+        with_status(status),
+        with_body((_ERROR % code).encode(), "application/json"),
+    )
+
+
+def _mismatched(name: str, member: str, value: Any, says: str) -> Miniature:
+    return faulty(name, on(_FORWARDED, _saying(**{member: value})), "parameters.forwarded", says=says)
+
+
+MINIATURES: Final[tuple[Miniature, ...]] = (
+    faulty(
+        "drops the limit",
+        on(_FORWARDED, _without("max_tokens")),
+        "parameters.forwarded",
+        says="request /max_tokens: max_tokens 64 at the backend, as sent; nothing",
+    ),
+    _mismatched("raises the limit", "max_tokens", 65, "max_tokens 64"),
+    _mismatched("sends top_p as a string", "top_p", "0.5", "top_p 0.5"),
+    _mismatched("sends one of two stop sequences", "stop", ["ZEBRA\n"], "stop"),
+    _mismatched("sends no tools", "tools", [], "tools"),
+    _mismatched("forces a call", "tool_choice", "required", 'tool_choice "auto"'),
+    faulty(
+        "drops half of the metadata",
+        on(_FORWARDED, _saying(metadata={"ticket": "T-1"})),
+        "parameters.metadata-forwarded",
+        says="metadata",
+    ),
+    faulty(
+        "asks for the limit plus one",
+        on(asking("scripted.capped"), _saying(max_tokens=513)),
+        "parameters.max-tokens-cap-sent",
+        says="a limit of 512 tokens or less at the backend; 513",
+    ),
+    faulty(
+        "asks for no limit at all",
+        on(asking("scripted.capped"), _without("max_tokens")),
+        "parameters.max-tokens-cap-sent",
+        says="none",
+    ),
+    faulty(
+        "turns messages round",
+        on(_FORWARDED, asked_of_it(lambda document: document | {"messages": document["messages"][::-1]})),
+        "messages.forwarded",
+        says="in its place",
+    ),
+    faulty(
+        "sends a conversation with the next",
+        on(
+            lambda exchange: exchange.probe == "scripted.two-conversations" and exchange.step == 1,
+            received(lambda each: replace(each, body=each.body + b" quince-harbour-7741")),
+        ),
+        "messages.nothing-carried-over",
+        says="at the backend",
+    ),
+    faulty(
+        "sends the key on",
+        on(asking("scripted.bare"), received(lambda each: replace(each, key_forwarded=True))),
+        "auth.key-not-forwarded",
+        says="the key at the backend",
+    ),
+    faulty(
+        "serves no image at its address",
+        on(
+            asking("scripted.image"),
+            received(
+                lambda each: replace(each, fetches=tuple(replace(got, status=403, body=b"") for got in each.fetches))
+            ),
+        ),
+        "multimodal.image-proxied",
+        says="HTTP 403 with 0 bytes",
+    ),
+    faulty(
+        "sends no image",
+        on(
+            asking("scripted.image"),
+            asked_of_it(lambda document: document | {"messages": [{"role": "user", "content": "Look."}]}),
+        ),
+        "multimodal.image-proxied",
+        says="no image",
+    ),
+    faulty(
+        "loses a letter in a stream",
+        on(asking("scripted.text-plain"), rewritten(b"Switzerland.", b"Switzerlan.")),
+        "stream.text-exact",
+        "stream.equals-unstreamed",
+        says="at character",
+    ),
+    faulty(
+        "loses a letter in an answer",
+        on(asking("scripted.text-plain.whole"), rewritten(b"Switzerland.", b"Switzerlan.")),
+        "response.text-exact",
+        "stream.equals-unstreamed",
+        says="at character",
+    ),
+    faulty(
+        "calls another function in a stream alone",
+        on(asking("scripted.calls-one"), rewritten(b'"get_weather"', b'"get_climate"')),
+        "tools.exact-calls",
+        "stream.equals-unstreamed",
+        says="get_weather",
+    ),
+    faulty(
+        "gives another reason in a stream alone",
+        on(asking("scripted.reason-length"), rewritten(b'"length"', b'"stop"')),
+        "stream.equals-unstreamed",
+        "finish.exact",
+        says='"length", as not streamed; "stop"',
+    ),
+    faulty(
+        "gives a vendor's reason",
+        on(asking("scripted.reason-of-a-vendor"), rewritten(b'"finish_reason":"stop"', b'"finish_reason":"eos"')),
+        "finish.exact",
+        says='"eos"',
+    ),
+    faulty(
+        "ends a dead stream in silence",
+        on(dead_streams, without_error_event),
+        "stream.error-for-every-death",
+        says="[DONE], with no word of the failure",
+    ),
+    faulty(
+        "ends a dead stream without [DONE]",
+        on(dead_streams, rewritten(b"data: [DONE]\n\n", b"")),
+        "stream.error-for-every-death",
+        says="[DONE] after the error event",
+    ),
+    faulty(
+        "gives no code for a death",
+        on(dead_streams, rewritten(b'"code"', b'"kind"')),
+        "stream.error-for-every-death",
+        says="an error event with a `code`",
+    ),
+    faulty(
+        "passes on what is no JSON",
+        on(
+            playing("garbled-json"),
+            rewritten(b"event: error\n", b'data: {"choices": [{"delta": {"content": "x}}]\n\nevent: error\n'),
+        ),
+        "stream.garbled-not-relayed",
+        says="chunks of JSON",
+    ),
+    faulty(
+        "answers 200 when its backend failed",
+        on(
+            lambda exchange: failing(exchange) and not streamed(exchange),
+            with_status(200),
+        ),
+        "errors.backend-failure-told",
+        says="an HTTP error, of a backend that",
+    ),
+    faulty(
+        "tells failures as plain text",
+        on(
+            lambda exchange: failing(exchange) and not streamed(exchange),
+            with_body(b"Bad Gateway", "text/plain"),
+        ),
+        "errors.backend-failure-told",
+        says="no JSON",
+    ),
+    faulty(
+        "tells failures with an error that has no code",
+        on(lambda exchange: failing(exchange) and not streamed(exchange), with_json("/error/code", None)),
+        "errors.backend-failure-told",
+        says="/error/code",
+    ),
+    faulty(
+        "calls every failure an internal one",
+        told_as(500, "INTERNAL_ERROR"),
+        "errors.backend-failure-code",
+        says='"INTERNAL_ERROR"',
+    ),
+    faulty(
+        "tells a failure with a status that is not its code's",
+        on(
+            lambda exchange: playing("http-500")(exchange) and not streamed(exchange),
+            with_status(500),
+        ),
+        "errors.backend-failure-code",
+        says="HTTP 502 for BACKEND_ERROR",
+    ),
+    faulty(
+        "tells a code in an error event that fits nothing",
+        on(playing("death-in-text-close"), rewritten(b'"BACKEND_ERROR"', b'"RATE_LIMITED"')),
+        "errors.backend-failure-code",
+        says='"RATE_LIMITED"',
+    ),
+    faulty(
+        "begins a stream for a backend that refused",
+        on(
+            lambda exchange: playing("http-500")(exchange) and streamed(exchange),
+            with_status(200),
+            with_body(
+                b'event: error\ndata: {"code": "BACKEND_ERROR", "message": "m"}\n\ndata: [DONE]\n\n',
+                "text/event-stream",
+            ),
+        ),
+        "stream.failure-before-first-token",
+        says="an HTTP error, of a backend that fails (500)",
+    ),
+    faulty(
+        "holds a stream back", on(asking("scripted.pace-halves"), _late), "stream.as-it-comes", says="the first of it"
+    ),
+    faulty(
+        "listens to its backend for nobody",
+        on(
+            asking("scripted.leaving"),
+            received(lambda each: replace(each, left=None, last_write=8.0)),
+        ),
+        "stream.stops-when-client-leaves",
+        says="the backend written to for",
+    ),
+    faulty(
+        "names the backend's model in a header",
+        on(
+            asking("scripted.bare"),
+            lambda exchange: replace(
+                exchange,
+                response=exchange.response
+                and replace(exchange.response, headers=(*exchange.response.headers, ("X-Model", NAMED))),
+            ),
+        ),
+        "response.no-backend-name",
+        says="header X-Model",
+    ),
+    faulty(
+        "names the backend's model in its answer",
+        on(asking("scripted.bare"), rewritten(b'"data":{', b'"data":{"by":"scripted-backend-7b-q4",')),
+        "response.no-backend-name",
+        says="bytes",
+    ),
+)
+
+
+VARIANTS: Final[tuple[Variant, ...]] = (
+    odd("asks its backend twice", on(lambda exchange: bool(exchange.arrivals), _retried)),
+    odd(
+        "puts a system message of its own before the others",
+        on(
+            _FORWARDED,
+            asked_of_it(
+                lambda document: (
+                    document | {"messages": [{"role": "system", "content": "Be kind."}, *document["messages"]]}
+                )
+            ),
+        ),
+    ),
+    odd(
+        "writes texts as parts",
+        on(
+            _FORWARDED,
+            asked_of_it(
+                lambda document: (
+                    document
+                    | {
+                        "messages": [
+                            each | {"content": [{"type": "text", "text": each["content"]}]} if each["content"] else each
+                            for each in document["messages"]
+                        ]
+                    }
+                )
+            ),
+        ),
+    ),
+    odd(
+        "sends the newer name of the limit, and members of its own",
+        on(
+            _FORWARDED,
+            asked_of_it(
+                lambda document: (
+                    {name: value for name, value in document.items() if name != "max_tokens"}
+                    | {"max_completion_tokens": document["max_tokens"], "user": "t-1", "n": 1}
+                )
+            ),
+        ),
+    ),
+    odd(
+        "sends a lower limit than it was asked for",
+        on(asking("scripted.capped"), _saying(max_tokens=100)),
+    ),
+    odd(
+        "has stopped asking a backend that fails too often",
+        on(
+            failing,
+            lambda exchange: replace(exchange, arrivals=()),
+            with_status(503),
+            with_body((_ERROR % "MODEL_UNAVAILABLE").encode(), "application/json"),
+        ),
+        "errors.backend-failure",
+        "stream.error-for-every-death",
+        "stream.failure-before-first-token",
+    ),
+    odd(
+        "calls every death a mismatch",
+        told_as(502, "UPSTREAM_SHAPE_MISMATCH", but=("http-429", "http-429-retry-after", "http-429-page")),
+    ),
+    odd(
+        "hides nothing and shows nothing: no request reached the backend",
+        on(lambda exchange: bool(exchange.arrivals), lambda exchange: replace(exchange, arrivals=())),
+        "",
+    ),
+    odd(
+        "cannot be seen to the end",
+        on(
+            lambda exchange: scenario_of(exchange) is not None and exchange.ended is Ending.COMPLETE,
+            lambda exchange: replace(exchange, ended=Ending.TIMEOUT, pieces=exchange.pieces[:1]),
+        ),
+        "",
+    ),
+)
