@@ -44,6 +44,11 @@ class Entry:
         return f"{self.requirement} ({finer})" if finer else self.requirement
 
     @property
+    def excuse(self) -> str:
+        """Why it is let pass, and until when."""
+        return f"{self.reason}, {self.link}, until {self.until}"
+
+    @property
     def finer(self) -> dict[str, str]:
         """The patterns that narrow it, by name; none where every failure of the requirement is known."""
         return {name: value for name in FINER if (value := getattr(self, name)) != ANY}

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from conformance import run
+from conformance.baseline import LAPSED
 from conformance.embedded import embedded_target
 from conformance.generate.remembered import DEFAULT
 from conformance.requirement import Requirement, catalogue
@@ -81,14 +82,16 @@ async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator
         seed=config.getoption("--conformance-seed"),
         remembered=DEFAULT,
     )
+    file = config.getoption("--conformance-baseline")
     try:
+        known = run.baseline(file) if file else None
         with ExitStack() as stack:
             target, key = _target(config, stack)
             asked = run.plan(target, selection)
             place = run.fresh_directory(target, config.getoption("--conformance-output"))
             config.stash[_PLACE] = place
             try:
-                await run.observed(place, target=target, key=key, selection=selection, asked=asked)
+                await run.observed(place, target=target, key=key, selection=selection, asked=asked, known=known)
             except asyncio.CancelledError:
                 run.write_reports(place, run.judged(place).report, place)
                 raise
@@ -106,10 +109,15 @@ async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator
 def finding(requirement: Requirement, conformance_judgement: Judgement, request: pytest.FixtureRequest) -> Finding:
     """The verdict on the item's requirement; what is no verdict on the target ends here.
 
-    A MUST that stayed undecided, and a fault of the suite, is an error of the item's set-up and no failure of the
-    target; what the target file does not provide for is skipped with the reason.
+    A MUST that stayed undecided, a fault of the suite, and a known failure that no longer holds, is an error of the
+    item's set-up and no failure of the target; what the target file does not provide for is skipped with the reason.
     """
-    found = next(row for row in conformance_judgement.conclusion.findings if row.requirement.id == requirement.id)
+    conclusion = conformance_judgement.conclusion
+    found = next(row for row in conclusion.findings if row.requirement.id == requirement.id)
+    for listed in conclusion.baseline or ():
+        if listed.entry.requirement == requirement.id and listed.standing in LAPSED and not found.unlisted:
+            told = f"the baseline lists {listed.entry}, which is {listed.standing}: {listed.explanation}"
+            pytest.fail(told, pytrace=False)
     strict = request.config.getoption("--conformance-strict")
     told = f"{found.verdict.value}: {found.explanation}"
     if found.verdict in DECIDED:
