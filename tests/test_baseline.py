@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conformance import schema
+from conformance import run, schema
 from conformance.baseline import Entry, Standing, fits, from_json, loaded, to_json
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
@@ -156,6 +156,15 @@ def test_a_mistake_in_a_baseline_is_told_with_the_place_and_the_cure(
 
     assert str(raised.value).startswith(f"{file}: ")
     assert said in str(raised.value)
+
+
+def test_the_page_on_known_failures_shows_a_baseline_that_works(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "known-failures.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "known.toml"
+    file.write_text(shown, encoding="utf-8")
+
+    assert [sorted(each.finer) for each in run.baseline(file)] == [[], ["found", "probe", "where"]]
 
 
 def test_a_baseline_that_is_not_there_is_told(tmp_path: Path) -> None:

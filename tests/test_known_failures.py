@@ -475,8 +475,8 @@ def test_junit_skips_a_known_failure_and_fails_a_lapsed_entry() -> None:
     assert cases["stream.done-is-last"] == [("skipped", f"known failure: {EXCUSE}"), ("system-out", None)]
     assert cases["stream.unbuffered"][0] == ("skipped", f"known failure: {EXCUSE}; {EXCUSE}")
     assert [name for name, children in cases.items() if children and children[0][0] == "failure"] == [
-        "x.stale stale",
-        "x.expired expired",
+        "x.stale (where ending) stale",
+        "x.expired (where ending) expired",
     ]
     assert (root.get("failures"), root.get("errors"), root.get("skipped")) == ("2", "0", "2")
 

@@ -88,12 +88,16 @@ def excuse(row: Row) -> str:
     return "; ".join(f"{entry['reason']}, {entry['link']}, until {entry['until']}" for entry in row["known"])
 
 
+def entry_named(entry: Row) -> str:
+    """The requirement of an entry of the baseline, and what narrows it."""
+    finer = ", ".join(f"{name} {entry[name]}" for name in ("probe", "where", "expected", "found") if name in entry)
+    return f"{entry['requirement']} ({finer})" if finer else str(entry["requirement"])
+
+
 def entry_told(entry: Row) -> str:
     """An entry of the baseline in one line: what it lists, what became of it, and what it said."""
-    finer = ", ".join(f"{name} {entry[name]}" for name in ("probe", "where", "expected", "found") if name in entry)
-    named = f"{entry['requirement']} ({finer})" if finer else entry["requirement"]
     said = f"{entry['reason']}, {entry['link']}, until {entry['until']}"
-    return f"{named} is {entry['standing']}: {entry['explanation']}; it said: {said}"
+    return f"{entry_named(entry)} is {entry['standing']}: {entry['explanation']}; it said: {said}"
 
 
 def _by_reason(rows: Iterable[Row]) -> tuple[tuple[str, tuple[Row, ...]], ...]:

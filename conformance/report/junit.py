@@ -4,7 +4,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from conformance.report.findings import Row, command, decides, entry_told, excuse, findings, meaning, place, spoken
+from conformance.report.findings import (
+    Row,
+    command,
+    decides,
+    entry_named,
+    entry_told,
+    excuse,
+    findings,
+    meaning,
+    place,
+    spoken,
+)
 from conformance.report.visible import cut, visible, visible_lines
 
 _LONGEST: Final = 2_000  # characters of one thing expected or found
@@ -88,7 +99,7 @@ def _case(row: Row, *, strict: bool) -> ET.Element:
 
 
 def _lapsed_case(entry: Row) -> ET.Element:
-    name = visible(f"{entry['requirement']} {entry['standing']}")
+    name = visible(f"{entry_named(entry)} {entry['standing']}")
     case = ET.Element("testcase", classname="conformance.baseline", name=name, time="0.000")
     told = visible(cut(entry_told(entry), limit=_LONGEST))
     _say(case, "failure", kind=entry["standing"], message=told, text=told)
