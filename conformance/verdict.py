@@ -284,7 +284,7 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange], baseli
     probes: set[str] = set()
     for group in check.groups(chosen, exchanges):
         first = group[0].id
-        before = len(broken)
+        before, settled = len(broken), len(kept) + len(broken)
         try:
             # What was seen broken stays seen, though the check then finds that the rest cannot be.
             broken += ((violation.on or first, violation) for violation in check.find(*group))
@@ -298,8 +298,7 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange], baseli
         else:
             if len(broken) == before:
                 kept.append(first)
-        decided = kept[-1:] == [first] or len(broken) > before
-        probes |= {exchange.probe for exchange in group} if decided else set()
+        probes |= {exchange.probe for exchange in group} if len(kept) + len(broken) > settled else set()
     if broken:
         failure = _failure(row, kept, broken, exchanges, baseline)
         return replace(failure, probes=frozenset(probes))

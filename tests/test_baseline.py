@@ -1,7 +1,7 @@
 """What a baseline lists, how its file is read, and what a run says of its entries."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from conformance import run, schema
 from conformance.baseline import Entry, Standing, fits, from_json, loaded, to_json
+from conformance.check import Violation, check
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
 from conformance.probe import Probe, Step
+from conformance.reading import Unobservable
 from conformance.requirement import Level, Requirement
 from conformance.target import BadInput
 from conformance.verdict import Conclusion, concluded
@@ -334,6 +336,30 @@ def test_an_entry_of_one_probe_is_stale_only_where_that_probe_decided(
     )
 
     assert standings(conclusion) == [standing]
+
+
+def test_an_entry_is_not_stale_for_a_group_that_decided_nothing() -> None:
+    def find(_control: Exchange, other: Exchange) -> Iterator[Violation]:
+        if other.probe == "unseen":
+            raise Unobservable("nothing to see")
+        yield from ()
+
+    def pairs(chosen: Sequence[Exchange], _all: Sequence[Exchange]) -> Iterator[tuple[Exchange, Exchange]]:
+        yield from ((chosen[0], other) for other in chosen[1:])
+
+    paired = check("x.one", when=lambda _: True, probes=(), groups=pairs)(find)
+    conclusion = concluded(
+        Evidence(
+            header={**HEADER, "started": BEGUN, "plan": {"probes": {}}},
+            exchanges=tuple(map(exchange, ("control", "fine", "unseen"))),
+            footer=COMPLETE,
+        ),
+        catalogue={"x.one": row()},
+        checks={"x.one": paired},
+        baseline=[entry(probe="fine"), entry(probe="unseen")],
+    )
+
+    assert standings(conclusion) == ["stale", "undecided"]
 
 
 def test_a_known_failure_takes_no_doubt_away() -> None:
