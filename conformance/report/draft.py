@@ -105,15 +105,25 @@ def _new(row: Row, probes: Mapping[str, str], finer: Mapping[str, str]) -> Itera
     yield from (f'{name} = ""' for name in ("reason", "link", "until"))
     if "where" in finer:
         return
-    ways: dict[tuple[tuple[str, str], ...], Row] = {}
-    for each in row["violations"]:
-        ways.setdefault(tuple(_way(each, probes).items()), each)
+    ways = _first_of_each(row, probes, ("probe", "where"))
+    if len(ways) > _SHOWN:
+        ways = _first_of_each(row, probes, ("where",))  # the same all over, as a rule
     for way, each in list(ways.items())[:_SHOWN]:
         expected, found = (cut(each[name], limit=_LONGEST) for name in ("expected", "found"))
         yield _comment(f"expected {expected}; found {found}; narrowed to it:")
         yield from (f"# {name} = {_text(value)}" for name, value in way)
     if len(ways) > _SHOWN:
         yield f"# and in {len(ways) - _SHOWN} more ways, which report.json tells"
+
+
+def _first_of_each(
+    row: Row, probes: Mapping[str, str], names: Sequence[str]
+) -> dict[tuple[tuple[str, str], ...], Mapping[str, str]]:
+    """The ways in which a requirement failed, by some of their patterns, each with the first violation of it."""
+    ways: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+    for each in row["violations"]:
+        ways.setdefault(tuple((name, text) for name, text in _way(each, probes).items() if name in names), each)
+    return ways
 
 
 def _comment(text: str) -> str:
