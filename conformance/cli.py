@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,13 @@ import click
 from rich.console import Console
 
 from conformance import __version__, run
+from conformance.baseline import Entry
 from conformance.document import NotJson, parse
 from conformance.generate.remembered import DEFAULT as DEFAULT_DATABASE
 from conformance.listing import listing
 from conformance.plan import QUICK_REQUESTS, Plan
 from conformance.report import terminal
+from conformance.report.draft import draft
 from conformance.requirement import CLASSES
 from conformance.schema import defects
 from conformance.selection import BASES, NOT_SELECTED, Selection
@@ -116,6 +118,11 @@ def _selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_BASELINE: Final = click.option(
+    "--baseline", type=click.Path(path_type=Path), metavar="FILE", help="Known failures (TOML), which are let pass."
+)
+
+
 def _limits(base: Limits, options: dict[str, Any]) -> Limits:
     names = ("max_requests", "max_tokens", "concurrency", "requests_per_minute", "timeout")
     given = {name: options[name] for name in names if options[name] is not None}
@@ -154,6 +161,7 @@ def _stage(url: str | None, options: dict[str, Any]) -> Iterator["Stage"]:
 @main.command("run")
 @_target_options
 @_selection_options
+@_BASELINE
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where the files go.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and its bounds, send nothing.")
 @click.pass_context
@@ -173,6 +181,7 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         shrinks=options["max_shrinks"],
         remembered=options["database"],
     )
+    known = run.baseline(options["baseline"]) if options["baseline"] else None
     console = Console(stderr=False, soft_wrap=False)
     with _stage(url, options) as stage:
         asked = run.plan(stage.target, selection)
@@ -181,14 +190,22 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
             return
         directory = run.fresh_directory(stage.target, options["output"])
         with terminal.Bar(console, total=asked.requests) as bar:
-            interrupted = _send(directory, stage, selection=selection, asked=asked, bar=bar)
+            interrupted = _send(directory, stage, selection=selection, asked=asked, known=known, bar=bar)
     if interrupted and not any(directory.iterdir()):
         raise KeyboardInterrupt  # before there was anything to judge
     code = _tell(directory, console)
     ctx.exit(run.INTERRUPTED if interrupted else code)
 
 
-def _send(directory: Path, stage: "Stage", *, selection: Selection, asked: Plan, bar: terminal.Bar) -> bool:
+def _send(  # noqa: PLR0913  # what a run is made of
+    directory: Path,
+    stage: "Stage",
+    *,
+    selection: Selection,
+    asked: Plan,
+    known: Sequence[Entry] | None,
+    bar: terminal.Bar,
+) -> bool:
     """Observe the target; whether the sending was interrupted, which the evidence says too."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -205,6 +222,7 @@ def _send(directory: Path, stage: "Stage", *, selection: Selection, asked: Plan,
                 selection=selection,
                 asked=asked,
                 behind=stage.behind,
+                known=known,
                 seen=bar.advance,
             )
         )
@@ -262,20 +280,26 @@ _RUN_DIR: Final = click.argument(
 
 @main.command("judge")
 @_RUN_DIR
+@_BASELINE
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Another place.")
 @click.pass_context
-def judge_command(ctx: click.Context, /, run_dir: Path, output: Path | None) -> None:
-    """Judge stored evidence again, offline, and write its reports."""
-    judgement = run.judged(run_dir)
+def judge_command(ctx: click.Context, /, run_dir: Path, baseline: Path | None, output: Path | None) -> None:
+    """Judge stored evidence again, offline, and write its reports.
+
+    The known failures are those of the run, or of --baseline in their place.
+    """
+    judgement = run.judged(run_dir, run.baseline(baseline) if baseline else None)
     run.write_reports(run_dir, judgement.report, run.made(output) if output else run_dir)
     _print_report(judgement.report, Console())
     ctx.exit(judgement.exit_code)
 
 
-@main.command("report")
-@_RUN_DIR
-def report_command(run_dir: Path) -> None:
-    """Write the other formats from report.json."""
+def _report_in(run_dir: Path) -> dict[str, Any]:
+    """What the report.json of a run holds.
+
+    Raises:
+        BadInput: there is none, or it is no report.
+    """
     file = run_dir / "report.json"
     try:
         found = parse(file.read_bytes())
@@ -287,8 +311,35 @@ def report_command(run_dir: Path) -> None:
         raise BadInput(f"{file}: {reason}; chat-conformance judge {run_dir} makes it anew") from None
     if wrong := defects("report.schema.json", found):
         raise BadInput(f"{file}: {wrong[0].pointer or 'the whole'}: {wrong[0].message}; is it of another version?")
+    report: dict[str, Any] = found
+    return report
+
+
+@main.command("report")
+@_RUN_DIR
+def report_command(run_dir: Path) -> None:
+    """Write the other formats from report.json."""
+    found = _report_in(run_dir)
     run.render(run_dir, found, run_dir)
     _print_report(found, Console())
+
+
+@main.command("baseline")
+@_RUN_DIR
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to; else it is printed.")
+def baseline_command(run_dir: Path, output: Path | None) -> None:
+    """Draft a file of known failures from a run, its reasons left to fill in."""
+    text = draft(_report_in(run_dir))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with output.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise BadInput(f"{output}: is there already, perhaps filled in; give another --output") from None
+    except OSError as error:
+        raise BadInput(f"{output}: cannot be written: {error.strerror}; give another --output") from None
 
 
 @main.command("requirements")

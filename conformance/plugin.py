@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--api-key-env", metavar="NAME", help="Variable with the API key. [SCAIGRID_API_KEY]")
     group.addoption("--conformance-output", metavar="DIR", type=Path, help="Where evidence and reports go.")
     group.addoption("--conformance-strict", action="store_true", help="A broken SHOULD fails too.")
+    group.addoption("--conformance-baseline", metavar="FILE", type=Path, help="Known failures (TOML).")
     group.addoption("--conformance-examples", metavar="N", type=int, default=0, help="Generate N requests.")
     group.addoption("--conformance-seed", metavar="N", type=int, default=0, help="Which ones. [0]")
 

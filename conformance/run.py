@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from conformance import __version__, evidence, verdict
 from conformance.backend import Backend
+from conformance.baseline import Entry, from_json, loaded, to_json
 from conformance.checks import CHECKS
 from conformance.exchange import Ending, Exchange
 from conformance.generate.asked import PREFIX, generated
@@ -121,8 +122,17 @@ def _drawn(target: Target, selection: Selection) -> Drawn:
     return Drawn(examples=selection.examples, seed=selection.seed, capabilities=able, model=target.model)
 
 
-def header(target: Target, selection: Selection, asked: Plan) -> dict[str, Any]:
-    """What the evidence says of the run before its first exchange."""
+def baseline(file: Path) -> tuple[Entry, ...]:
+    """The known failures of a baseline file.
+
+    Raises:
+        BadInput: it is no baseline, not filled in, or speaks of what the suite does not have.
+    """
+    return loaded(file, requirements=catalogue(), probes=(*PROBES, PREFIX))
+
+
+def header(target: Target, selection: Selection, asked: Plan, known: Sequence[Entry] | None = None) -> dict[str, Any]:
+    """What the evidence says of the run before its first exchange; of known failures, where a baseline is in force."""
     return {
         "suite": {"version": __version__, "catalogue": digest()},
         "target": {
@@ -152,6 +162,7 @@ def header(target: Target, selection: Selection, asked: Plan) -> dict[str, Any]:
         "left_out": dict(asked.left_out),
         "filtered": sorted(left_out := filtered(selection, catalogue())),
         "promised": [identity for identity in catalogue() if identity not in left_out],
+        **({} if known is None else {"baseline": [to_json(entry) for entry in known]}),
     }
 
 
@@ -203,6 +214,7 @@ async def observed(  # noqa: PLR0913  # what a run is made of
     selection: Selection,
     asked: Plan,
     behind: Backend | None = None,
+    known: Sequence[Entry] | None = None,
     seen: Callable[[Exchange], None] = lambda _: None,
 ) -> None:
     """Send the plan and keep the evidence in the run's directory.
@@ -214,6 +226,7 @@ async def observed(  # noqa: PLR0913  # what a run is made of
         selection: what the run is about; goes into the evidence.
         asked: the plan of that selection.
         behind: the scripted backend, running, where the target has one.
+        known: the failures that are known, where a baseline is in force; go into the evidence.
         seen: called with each exchange after it was written.
 
     Raises:
@@ -221,7 +234,8 @@ async def observed(  # noqa: PLR0913  # what a run is made of
         asyncio.CancelledError: the run was told to stop; what was seen is kept, and marked as interrupted.
     """
     try:
-        await _journaled(run, target=target, key=key, selection=selection, asked=asked, behind=behind, seen=seen)
+        head = header(target, selection, asked, known)
+        await _journaled(run, head, target=target, key=key, selection=selection, asked=asked, behind=behind, seen=seen)
         evidence.compressed(run)
     except OSError as error:  # of the disk: what the network does is an ending, never an exception
         raise BadInput(f"{run}: the evidence cannot be written: {error.strerror or error}") from None
@@ -229,6 +243,7 @@ async def observed(  # noqa: PLR0913  # what a run is made of
 
 async def _journaled(  # noqa: PLR0913  # what a run is made of
     run: Path,
+    head: Mapping[str, Any],
     *,
     target: Target,
     key: str,
@@ -242,7 +257,7 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
     target = replace(target, limits=_grown(target, selection, made))
     sent = 0
     tokens = sum(cost(probe, target.max_output_tokens) for probe in asked.probes)
-    with evidence.Journal(run / "evidence.jsonl", header(target, selection, asked)) as journal:
+    with evidence.Journal(run / "evidence.jsonl", head) as journal:
         exchanges: list[Exchange] = []
 
         def kept(exchange: Exchange) -> None:
@@ -311,15 +326,33 @@ def _undecided(exchanges: Sequence[Exchange], asked: Plan) -> tuple[Probe, ...]:
     return tuple(probe for probe in asked.probes if probe.name in wanted and probe is not OPENING)
 
 
-def judged(run: Path) -> Judgement:
+def judged(run: Path, known: Sequence[Entry] | None = None) -> Judgement:
     """The judgement of a run's evidence, made without a network.
+
+    Args:
+        run: the run's directory.
+        known: the failures that are known, in place of those of the run itself.
 
     Raises:
         BadInput: the directory holds no evidence that can be read.
     """
     kept = _kept(run)
-    conclusion = verdict.concluded(kept, catalogue=catalogue(), checks=CHECKS)
+    entries = _known(kept, run) if known is None else known
+    conclusion = verdict.concluded(kept, catalogue=catalogue(), checks=CHECKS, baseline=entries)
     return Judgement(conclusion=conclusion, report=record.report(conclusion, kept))
+
+
+def _known(kept: evidence.Evidence, run: Path) -> tuple[Entry, ...] | None:
+    """The known failures of the baseline that was in force in a run; None where there was none.
+
+    Raises:
+        BadInput: one has a last day that is none.
+    """
+    records = kept.header.get("baseline")
+    try:
+        return None if records is None else tuple(from_json(record) for record in records)
+    except ValueError as error:
+        raise BadInput(f"{run}: evidence: the header: baseline: {error}; take the run's own file, unedited") from None
 
 
 def _kept(run: Path) -> evidence.Evidence:

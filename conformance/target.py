@@ -193,12 +193,16 @@ def _backing(table: Mapping[str, Any], file: Path) -> Backing:
     )
 
 
-def _content(file: Path) -> dict[str, Any]:
-    """What a target file says, after `target.schema.json` has had its say."""
+def content_of(file: Path, *, kind: str) -> dict[str, Any]:
+    """What a TOML file says; `kind` is what it is to a person, such as "target file".
+
+    Raises:
+        BadInput: the file is not there, cannot be read, or is not TOML.
+    """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadInput(f"{file}: no such file; give the path of a target file (TOML)") from None
+        raise BadInput(f"{file}: no such file; give the path of a {kind} (TOML)") from None
     except OSError as error:
         raise BadInput(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -207,6 +211,11 @@ def _content(file: Path) -> dict[str, Any]:
         raise BadInput(f"{file}: not TOML: {error}") from None
     except RecursionError:
         raise BadInput(f"{file}: nested too deep to be read") from None
+
+
+def _content(file: Path) -> dict[str, Any]:
+    """What a target file says, after `target.schema.json` has had its say."""
+    content = content_of(file, kind="target file")
     if wrong := schema.defects("target.schema.json", content):
         place = wrong[0].pointer.strip("/").replace("/", ".") or "the file"
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""

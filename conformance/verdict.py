@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
+from conformance.baseline import LAPSED, Entry, Listed, Standing, day, fits
 from conformance.check import Check, Violation
 from conformance.document import at
 from conformance.evidence import Evidence
@@ -45,6 +47,17 @@ class Finding:
     """Each with the id of its exchange."""
     excused: bool = False
     """Undecided for want of what the target file does not provide, or since it was not asked for."""
+    probes: frozenset[str] = frozenset()
+    """Names of those whose exchanges decided it."""
+    listed: tuple[Entry, ...] = ()
+    """The entries of the baseline that cover some of its violations."""
+    unlisted: int = 0
+    """How many of its violations no entry covers."""
+
+    @property
+    def known(self) -> tuple[Entry, ...]:
+        """The entries that together cover all its violations; none where it is no known failure."""
+        return () if self.unlisted else self.listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +75,40 @@ class Conclusion:
     verdict: str
     """conformant, nonconformant, incomplete or aborted."""
     reason: str
-    """Why, as a sentence; empty when conformant."""
+    """Why, as a sentence; when conformant, the known failures, or nothing."""
     ended: str
     """complete, interrupted, aborted or cut short."""
     classes: Mapping[str, str]
     capabilities: Mapping[str, Capability]
     findings: tuple[Finding, ...]
+    baseline: tuple[Listed, ...] | None = None
+    """What the run says of each known failure; None where no baseline was in force."""
 
 
-def concluded(evidence: Evidence, *, catalogue: Mapping[str, Requirement], checks: Mapping[str, Check]) -> Conclusion:
-    """The verdicts on every requirement of the catalogue, in its order."""
+def concluded(
+    evidence: Evidence,
+    *,
+    catalogue: Mapping[str, Requirement],
+    checks: Mapping[str, Check],
+    baseline: Sequence[Entry] | None = None,
+) -> Conclusion:
+    """The verdicts on every requirement of the catalogue, in its order.
+
+    Args:
+        evidence: what was kept of the run.
+        catalogue: the requirements by id.
+        checks: for each requirement's id, how it is seen.
+        baseline: the failures that are known; None where no baseline is in force. They change no finding and no
+            class, but what the run as a whole amounts to.
+    """
     exchanges = tuple(exchange for exchange in evidence.exchanges if not exchange.retried)
     capabilities = _capabilities(evidence.header, exchanges)
     ended = evidence.footer["ended"] if evidence.footer else "cut short"
-    given = _Given(header=evidence.header, capabilities=capabilities, ended=ended)
+    given = _Given(header=evidence.header, capabilities=capabilities, ended=ended, baseline=tuple(baseline or ()))
     findings = tuple(_finding(row, checks.get(row.id), exchanges, given) for row in catalogue.values())
+    listed = _listed(given, findings, checks)
     strict = bool(evidence.header["strict"])
-    verdict, reason = _run_verdict(findings, strict=strict, ended=ended, footer=evidence.footer)
+    verdict, reason = _run_verdict(findings, listed, strict=strict, ended=ended, footer=evidence.footer)
     if lost := sorted(set(evidence.header["promised"]) - {finding.requirement.id for finding in findings}):
         verdict = "incomplete" if verdict == "conformant" else verdict
         reason = "; ".join(filter(None, (reason, f"promised and not judged: {', '.join(lost)}")))
@@ -89,6 +119,7 @@ def concluded(evidence: Evidence, *, catalogue: Mapping[str, Requirement], check
         classes={name: _class_verdict(name, findings, given, strict=strict) for name in CLASSES},
         capabilities=capabilities,
         findings=findings,
+        baseline=None if baseline is None else listed,
     )
 
 
@@ -99,6 +130,17 @@ class _Given:
     header: Mapping[str, Any]
     capabilities: Mapping[str, Capability]
     ended: str
+    baseline: tuple[Entry, ...] = ()
+
+    @property
+    def begun(self) -> date:
+        """The day on which the run began: judging it later changes no verdict."""
+        return day(self.header["started"])
+
+    def in_force(self, requirement: str) -> tuple[Entry, ...]:
+        """The entries of a requirement that had not expired when the run began."""
+        own = (entry for entry in self.baseline if entry.requirement == requirement)
+        return tuple(entry for entry in own if self.begun <= entry.until)
 
     @property
     def left_out(self) -> Mapping[str, str]:
@@ -171,7 +213,7 @@ def _finding(row: Requirement, check: Check | None, exchanges: Sequence[Exchange
             if reason
             else Finding(requirement=row, verdict=Verdict.ERROR, explanation=missing)
         )
-    found = judged(row, check, exchanges)
+    found = judged(row, check, exchanges, given.in_force(row.id))
     return found if found.seen or found.verdict is Verdict.ERROR else _unseen(found, given)
 
 
@@ -230,20 +272,21 @@ def _untested(row: Requirement, reason: str, *, excused: bool) -> Finding:
     return Finding(requirement=row, verdict=Verdict.UNTESTED, explanation=reason, excused=excused)
 
 
-def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Finding:
+def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange], baseline: Sequence[Entry] = ()) -> Finding:
     """What some exchanges say of one requirement: the gravest of what each says.
 
     A finding with `seen` 0 decided nothing; its explanation gathers the reasons, those of the requests that were
-    made to decide it before any other's.
+    made to decide it before any other's. `baseline` holds the entries of this requirement that are in force.
     """
     chosen = [exchange for exchange in exchanges if check.when(exchange)]
     kept: list[str] = []
     broken: list[tuple[str, Violation]] = []
     clouded: list[tuple[str, str]] = []
     unshown: list[tuple[Exchange, str]] = []
+    probes: set[str] = set()
     for group in check.groups(chosen, exchanges):
         first = group[0].id
-        before = len(broken)
+        before, settled = len(broken), len(kept) + len(broken)
         try:
             # What was seen broken stays seen, though the check then finds that the rest cannot be.
             broken += ((violation.on or first, violation) for violation in check.find(*group))
@@ -257,19 +300,10 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
         else:
             if len(broken) == before:
                 kept.append(first)
+        probes |= {exchange.probe for exchange in group} if len(kept) + len(broken) > settled else set()
     if broken:
-        order = {exchange.id: _telling(exchange) for exchange in exchanges}
-        broken.sort(key=lambda pair: order.get(pair[0], (False, 0)))
-        ids = tuple(dict.fromkeys(identity for identity, _ in broken))
-        violation = broken[0][1]
-        return Finding(
-            requirement=row,
-            verdict=Verdict.FAIL,
-            explanation=f"expected {violation.expected}; found {violation.found}",
-            seen=len(kept) + len(ids),
-            evidence=(ids + tuple(kept))[:_EVIDENCE],
-            violations=tuple(broken[:_VIOLATIONS]),
-        )
+        failure = _failure(row, kept, broken, exchanges, baseline)
+        return replace(failure, probes=frozenset(probes))
     if clouded:
         identity, explanation = clouded[0]
         ids = tuple(dict.fromkeys(identity for identity, _ in clouded))
@@ -281,8 +315,51 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
             evidence=(ids + tuple(kept))[:_EVIDENCE],
         )
     if kept and ("examples" not in row.needs or len(kept) >= _TELLING * (len(kept) + len(unshown))):
-        return Finding(requirement=row, verdict=Verdict.PASS, seen=len(kept), evidence=tuple(kept[:_EVIDENCE]))
+        return Finding(
+            requirement=row,
+            verdict=Verdict.PASS,
+            seen=len(kept),
+            evidence=tuple(kept[:_EVIDENCE]),
+            probes=frozenset(probes),
+        )
     return _undecided(row, check, kept, unshown)
+
+
+def _failure(
+    row: Requirement,
+    kept: Sequence[str],
+    broken: Sequence[tuple[str, Violation]],
+    exchanges: Sequence[Exchange],
+    baseline: Sequence[Entry],
+) -> Finding:
+    """The finding on what was broken: what nobody knows of first, of either kind the most telling first."""
+    by_id = {exchange.id: exchange for exchange in exchanges}
+
+    def covering(identity: str, violation: Violation) -> tuple[Entry, ...]:
+        probe = by_id[identity].probe if identity in by_id else ""
+        told = {"where": violation.where, "expected": violation.expected, "found": violation.found}
+        return tuple(entry for entry in baseline if entry.covers(probe=probe, **told))
+
+    def rank(pair: tuple[str, Violation]) -> tuple[bool, bool, int]:
+        known = bool(covering(*pair))
+        return known, *(_telling(by_id[pair[0]]) if pair[0] in by_id else (False, 0))
+
+    ordered = sorted(broken, key=rank)
+    ids = tuple(dict.fromkeys(identity for identity, _ in ordered))
+    violation = ordered[0][1]
+    covered = [covering(*pair) for pair in ordered]
+    unlisted = sum(not entries for entries in covered)
+    beside = f"beside {len(covered) - unlisted} known: " if 0 < unlisted < len(covered) else ""
+    return Finding(
+        requirement=row,
+        verdict=Verdict.FAIL,
+        explanation=f"{beside}expected {violation.expected}; found {violation.found}",
+        seen=len(kept) + len(ids),
+        evidence=(ids + tuple(kept))[:_EVIDENCE],
+        violations=tuple(ordered[:_VIOLATIONS]),
+        listed=tuple(dict.fromkeys(entry for entries in covered for entry in entries)),
+        unlisted=unlisted,
+    )
 
 
 def _undecided(row: Requirement, check: Check, kept: Sequence[str], unshown: Sequence[tuple[Exchange, str]]) -> Finding:
@@ -310,6 +387,7 @@ def _telling(exchange: Exchange) -> tuple[bool, int]:
 _EVIDENCE: Final = 5
 _TELLING: Final = 0.1  # of the generated requests: fewer that show something are no pass
 _VIOLATIONS: Final = 20
+_NAMED: Final = 3  # entries of the baseline that the reason of a run tells
 
 
 def gates(row: Requirement, *, strict: bool) -> bool:
@@ -317,26 +395,74 @@ def gates(row: Requirement, *, strict: bool) -> bool:
     return row.level is Level.MUST or (strict and row.level is Level.SHOULD)
 
 
+def _listed(given: _Given, findings: Sequence[Finding], checks: Mapping[str, Check]) -> tuple[Listed, ...]:
+    """What the run says of each entry of the baseline, in its order."""
+    by_id = {finding.requirement.id: finding for finding in findings}
+    return tuple(
+        _standing(entry, by_id.get(entry.requirement), checks.get(entry.requirement), given) for entry in given.baseline
+    )
+
+
+def _standing(entry: Entry, found: Finding | None, check: Check | None, given: _Given) -> Listed:
+    if given.begun > entry.until:
+        why = f"it was known until {entry.until}, and the run began on {given.begun}"
+        return Listed(entry=entry, standing=Standing.EXPIRED, explanation=why)
+    if found is None:
+        return Listed(entry=entry, standing=Standing.STALE, explanation="no requirement has this id")
+    if entry in found.listed:
+        return Listed(entry=entry, standing=Standing.KNOWN)
+    if found.verdict not in DECIDED:
+        why = f"{found.verdict.replace('_', ' ')}: {found.explanation}"
+        return Listed(entry=entry, standing=Standing.UNDECIDED, explanation=why)
+    if given.ended != "complete" or check is None or not _looked_for(entry, found, check, given):
+        why = "the run did not ask all that could show it"
+        return Listed(entry=entry, standing=Standing.UNDECIDED, explanation=why)
+    passed = found.verdict is Verdict.PASS
+    why = "the requirement passes" if passed else "the requirement fails in another way"
+    return Listed(entry=entry, standing=Standing.STALE, explanation=why)
+
+
+def _looked_for(entry: Entry, found: Finding, check: Check, given: _Given) -> bool:
+    """Whether the run asked all that could show a known failure, and something that it was looked for in decided."""
+    asked_for = given.header["plan"]["probes"]
+    triggers = set(given.header["target"]["triggers"])
+    able = (probe for probe in check.probes if probe.triggers <= triggers and fits(entry.probe, probe.name))
+    return all(probe.name in asked_for for probe in able) and any(fits(entry.probe, name) for name in found.probes)
+
+
 def _run_verdict(
-    findings: Sequence[Finding], *, strict: bool, ended: str, footer: Mapping[str, Any] | None
+    findings: Sequence[Finding],
+    listed: Sequence[Listed],
+    *,
+    strict: bool,
+    ended: str,
+    footer: Mapping[str, Any] | None,
 ) -> tuple[str, str]:
     """The verdict on the run, and why."""
     gating = [finding for finding in findings if gates(finding.requirement, strict=strict)]
     open_ = [finding for finding in gating if finding.verdict not in DECIDED and not finding.excused]
-    failed = [finding for finding in gating if finding.verdict is Verdict.FAIL]
+    failed = [finding for finding in gating if finding.verdict is Verdict.FAIL and not finding.known]
+    known = [finding.requirement.id for finding in gating if finding.known]
+    lapsed = [f"{each.entry} is {each.standing} ({each.explanation})" for each in listed if each.standing in LAPSED]
     broken = f"{len(failed)} {'requirement' if strict else 'MUST'}{'s' if len(failed) != 1 else ''} failed"
     if ended == "aborted":
         return "aborted", str(footer["reason"]) if footer else ""
     if ended != "complete":
         return "incomplete", f"the run was {ended}" + (f"; by then {broken}" if failed else "")
-    if failed:
-        return "nonconformant", broken
+    if failed or lapsed:
+        told = f"of the known failures, {_some(lapsed)}" if lapsed else ""
+        return "nonconformant", "; ".join(filter(None, (broken if failed else "", told)))
     if not any(finding.verdict in DECIDED for finding in findings):
         return "incomplete", "nothing was judged"
     if open_:
         more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
         return "incomplete", f"undecided: {open_[0].requirement.id}{more}"
-    return "conformant", ""
+    return "conformant", f"known to fail: {_some(known)}" if known else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    return "; ".join(names[:_NAMED]) + (f"; and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _class_verdict(name: str, findings: Sequence[Finding], given: _Given, *, strict: bool) -> str:

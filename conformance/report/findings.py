@@ -15,6 +15,9 @@ MEANING: Final[Mapping[str, str]] = {
 }
 """What each verdict on a run says."""
 
+_BUT_FOR_KNOWN: Final = "Every MUST in force was kept, as far as this run could show it, but for known failures."
+_LAPSED_ONLY: Final = "An entry of the baseline no longer holds, and nothing in force was broken beside it."
+
 STRICT_MEANING: Final = "This run is strict: a broken SHOULD counts like a broken MUST."
 
 
@@ -24,12 +27,16 @@ class Findings:
 
     failures: tuple[Row, ...]
     """Broken, and the run is not conformant for it."""
+    lapsed: tuple[Row, ...]
+    """Entries of the baseline, for which the run is not conformant: stale ones and expired ones."""
     errors: tuple[Row, ...]
     """Not judged, since the suite itself broke."""
     undecided: tuple[Row, ...]
     """Inconclusive, and the run is incomplete for it."""
     warnings: tuple[Row, ...]
     """A broken SHOULD."""
+    known: tuple[Row, ...]
+    """Broken at any level, in a way that the baseline lists."""
     notes: tuple[Row, ...]
     """A broken MAY."""
     unclear: tuple[Row, ...]
@@ -49,18 +56,48 @@ def findings(report: Mapping[str, Any]) -> Findings:
     """The report's requirements, sorted by what they mean."""
     rows: tuple[Row, ...] = tuple(report["requirements"])
     strict = bool(report["strict"])
-    failed = [row for row in rows if row["verdict"] == "fail"]
+    failed = [row for row in rows if row["verdict"] == "fail" and not row.get("known")]
     inconclusive = [row for row in rows if row["verdict"] == "inconclusive"]
     return Findings(
         failures=tuple(row for row in failed if decides(row, strict=strict)),
+        lapsed=tuple(entry for entry in report.get("baseline", ()) if entry["standing"] in ("stale", "expired")),
         errors=tuple(row for row in rows if row["verdict"] == "error"),
         undecided=tuple(row for row in inconclusive if decides(row, strict=strict)),
         warnings=tuple(row for row in failed if row["level"] == "SHOULD" and not strict),
+        known=tuple(row for row in rows if row.get("known")),
         notes=tuple(row for row in failed if row["level"] == "MAY"),
         unclear=tuple(row for row in inconclusive if not decides(row, strict=strict)),
         untested=_by_reason(row for row in rows if row["verdict"] == "untested"),
         not_applicable=_by_reason(row for row in rows if row["verdict"] == "not_applicable"),
     )
+
+
+def meaning(report: Mapping[str, Any]) -> str:
+    """What the verdict on a run says, in a sentence or two."""
+    verdict, found = report["verdict"], findings(report)
+    said = MEANING[verdict]
+    if verdict == "conformant" and any(decides(row, strict=report["strict"]) for row in found.known):
+        said = _BUT_FOR_KNOWN
+    elif verdict == "nonconformant" and found.lapsed and not found.failures:
+        said = _LAPSED_ONLY
+    return f"{said} {STRICT_MEANING}" if report["strict"] else said
+
+
+def excuse(row: Row) -> str:
+    """Why a known failure is let pass: what each entry that lists it says."""
+    return "; ".join(f"{entry['reason']}, {entry['link']}, until {entry['until']}" for entry in row["known"])
+
+
+def entry_named(entry: Row) -> str:
+    """The requirement of an entry of the baseline, and what narrows it."""
+    finer = ", ".join(f"{name} {entry[name]}" for name in ("probe", "where", "expected", "found") if name in entry)
+    return f"{entry['requirement']} ({finer})" if finer else str(entry["requirement"])
+
+
+def entry_told(entry: Row) -> str:
+    """An entry of the baseline in one line: what it lists, what became of it, and what it said."""
+    said = f"{entry['reason']}, {entry['link']}, until {entry['until']}"
+    return f"{entry_named(entry)} is {entry['standing']}: {entry['explanation']}; it said: {said}"
 
 
 def _by_reason(rows: Iterable[Row]) -> tuple[tuple[str, tuple[Row, ...]], ...]:

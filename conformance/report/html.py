@@ -17,13 +17,14 @@ from markupsafe import Markup, escape
 from conformance.exchange import Exchange
 from conformance.report import timeline as drawing
 from conformance.report.findings import (
-    MEANING,
-    STRICT_MEANING,
     Row,
     backend_told,
     command,
+    entry_told,
+    excuse,
     findings,
     inputs_told,
+    meaning,
     place,
     spoken,
 )
@@ -101,8 +102,7 @@ def page(report: Mapping[str, Any], exchanges: Sequence[Exchange]) -> str:
         shown=shown,
         known=frozenset(asks),
         complaints=_complaints_by_exchange(report["requirements"]),
-        meaning=MEANING[report["verdict"]],
-        strict_meaning=STRICT_MEANING,
+        meaning=meaning(report),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         style_hash=_hash(style),
@@ -128,6 +128,8 @@ def _environment() -> Environment:
         anchor=anchor,
         coded=_coded,
         command=command,
+        entry_told=entry_told,
+        excuse=excuse,
         inputs_told=inputs_told,
         backend_told=backend_told,
         lines=_lines,

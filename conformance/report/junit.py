@@ -4,7 +4,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from conformance.report.findings import MEANING, Row, command, decides, place, spoken
+from conformance.report.findings import (
+    Row,
+    command,
+    decides,
+    entry_named,
+    entry_told,
+    excuse,
+    findings,
+    meaning,
+    place,
+    spoken,
+)
 from conformance.report.visible import cut, visible, visible_lines
 
 _LONGEST: Final = 2_000  # characters of one thing expected or found
@@ -16,7 +27,8 @@ def document(report: Mapping[str, Any]) -> bytes:
 
     A broken requirement that the verdict depends on is a failure. One in error, and an inconclusive one that the
     verdict needs, is an error. What was not judged is skipped, with the reason. A broken SHOULD passes with a warning
-    in its output, unless the run was strict.
+    in its output, unless the run was strict. A known failure is skipped, with why it is known; an entry of the baseline
+    that no longer holds is a failure of its own.
 
     Where the run is not conformant and no requirement is red for it, a case `conformance.run` is, so that a run
     that decided nothing is not shown in green.
@@ -27,6 +39,8 @@ def document(report: Mapping[str, Any]) -> bytes:
         ET.SubElement(properties, "property", name=name, value=visible(value))
     for row in report["requirements"]:
         suite.append(_case(row, strict=report["strict"]))
+    for entry in findings(report).lapsed:
+        suite.append(_lapsed_case(entry))
     red = suite.find("testcase/failure") is not None or suite.find("testcase/error") is not None
     if report["verdict"] != "conformant" and not red:
         suite.append(_verdict_case(report))
@@ -66,6 +80,9 @@ def _case(row: Row, *, strict: bool) -> ET.Element:
     case = ET.Element("testcase", classname=f"conformance.{row['class']}", name=visible(row["id"]), time="0.000")
     in_force = decides(row, strict=strict)
     match row["verdict"]:
+        case "fail" if row.get("known"):
+            ET.SubElement(case, "skipped", message=visible(f"known failure: {excuse(row)}"))
+            ET.SubElement(case, "system-out").text = f"{_headline(row)}\n{_account(row)}"
         case "fail" if in_force:
             _say(case, "failure", kind=row["level"], message=_headline(row), text=_account(row))
         case "fail":
@@ -81,11 +98,19 @@ def _case(row: Row, *, strict: bool) -> ET.Element:
     return case
 
 
+def _lapsed_case(entry: Row) -> ET.Element:
+    name = visible(f"{entry_named(entry)} {entry['standing']}")
+    case = ET.Element("testcase", classname="conformance.baseline", name=name, time="0.000")
+    told = visible(cut(entry_told(entry), limit=_LONGEST))
+    _say(case, "failure", kind=entry["standing"], message=told, text=told)
+    return case
+
+
 def _verdict_case(report: Mapping[str, Any]) -> ET.Element:
     case = ET.Element("testcase", classname="conformance.run", name="verdict", time="0.000")
-    meaning = MEANING[report["verdict"]]
-    text = f"{report['verdict']}: {visible(report['reason'] or meaning)}"
-    _say(case, "error", kind=report["verdict"], message=text, text=f"{text}\n{meaning}")
+    said = meaning(report)
+    text = f"{report['verdict']}: {visible(report['reason'] or said)}"
+    _say(case, "error", kind=report["verdict"], message=text, text=f"{text}\n{said}")
     return case
 
 

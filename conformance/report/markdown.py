@@ -5,15 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from conformance.report.findings import (
-    MEANING,
-    STRICT_MEANING,
     Findings,
     Row,
     backend_told,
     command,
+    entry_told,
+    excuse,
     findings,
     inputs_told,
     listed,
+    meaning,
     place,
     spoken,
 )
@@ -61,14 +62,15 @@ def summary(report: Mapping[str, Any]) -> str:
 def _blocks(report: Mapping[str, Any], found: Findings) -> Iterator[str]:
     verdict = report["verdict"]
     yield f"## {_SIGNS[verdict]} {verdict}: {_code(report['target']['url'])}"
-    sentences = [MEANING[verdict], _prose(report["reason"]), STRICT_MEANING if report["strict"] else ""]
-    yield " ".join(sentence for sentence in sentences if sentence)
+    yield " ".join(filter(None, (meaning(report), _prose(report["reason"]))))
     yield _facts(report)
     yield _classes(report)
     yield from _section("Failures", found.failures)
+    yield from _lapsed(found.lapsed)
     yield from _section("Errors of the suite", found.errors)
     yield from _section("Inconclusive, and needed for a verdict", found.undecided)
     yield from _section("Warnings (SHOULD)", found.warnings)
+    yield from _section("Known failures", found.known)
     yield from _section("Notes (MAY)", found.notes)
     yield from _section("Inconclusive", found.unclear)
     yield from _unseen("Untested", found.untested)
@@ -104,10 +106,18 @@ def _section(title: str, rows: Sequence[Row]) -> Iterator[str]:
         yield "\n\n".join(_requirement(row))
 
 
+def _lapsed(entries: Sequence[Row]) -> Iterator[str]:
+    if entries:
+        yield f"### Known failures that no longer hold: {len(entries)}"
+        yield "\n".join(f"- {_prose(entry_told(entry))}" for entry in entries)
+
+
 def _requirement(row: Row) -> Iterator[str]:
     source = f", from {_code(row['source'])}" if row["source"] else ""
     yield f"**{_prose(row['id'])}** ({row['level']}, {row['class']}, {row['basis']}): {_prose(row['text'])}"
     yield f"Section {_prose(row['section'])}{source}. {_prose(row['explanation'])}".rstrip()
+    if row.get("known"):
+        yield f"Known: {_prose(excuse(row))}"
     if row["violations"]:
         lines = ["| where | expected | found | exchange |", "| --- | --- | --- | --- |"]
         lines += [

@@ -3,10 +3,11 @@
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from conformance.baseline import Listed, to_json
 from conformance.document import MISSING, at, is_integer
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
@@ -41,6 +42,7 @@ def report(conclusion: Conclusion, evidence: Evidence) -> dict[str, Any]:
         "ended": conclusion.ended,
         "strict": header["strict"],
         "selection": header["selection"],
+        **_baseline(conclusion.baseline),
         "classes": dict(conclusion.classes),
         "capabilities": {
             name: {"has": capability.has, "how": capability.how} for name, capability in conclusion.capabilities.items()
@@ -54,6 +56,14 @@ def report(conclusion: Conclusion, evidence: Evidence) -> dict[str, Any]:
         ],
         "exchanges": [_exchange(exchange, asks) for exchange in evidence.exchanges],
     }
+
+
+def _baseline(listed: Sequence[Listed] | None) -> dict[str, Any]:
+    """The known failures and what the run says of each; no member where no baseline was in force."""
+    if listed is None:
+        return {}
+    told = [to_json(each.entry) | {"standing": each.standing.value, "explanation": each.explanation} for each in listed]
+    return {"baseline": told}
 
 
 def written(record: Mapping[str, Any]) -> str:
@@ -87,6 +97,7 @@ def _requirement(finding: Finding, by_id: Mapping[str, Exchange], key: str, mode
         ],
         "reproduce": curl(shown, key) if shown is not None and _was_sent(shown) else "",
         "regression": regression.probe(shown, row.id, model) if shown is not None and finding.violations else "",
+        **_known(finding),
     }
 
 
@@ -105,6 +116,14 @@ def _backend(evidence: Evidence) -> dict[str, Any]:
             "unreached": sum(not each.arrivals for each in played),
         }
     }
+
+
+def _known(finding: Finding) -> dict[str, Any]:
+    """The entries that make a failure a known one; no member where it is none."""
+    entries = [to_json(entry) for entry in finding.known]
+    return (
+        {"known": [{name: entry[name] for name in ("reason", "link", "until")} for entry in entries]} if entries else {}
+    )
 
 
 def _inputs(made: Inputs) -> dict[str, Any]:

@@ -12,14 +12,15 @@ from rich.text import Text
 
 from conformance.exchange import Ending, Exchange
 from conformance.report.findings import (
-    MEANING,
-    STRICT_MEANING,
     Findings,
     Row,
     backend_told,
     command,
+    entry_told,
+    excuse,
     findings,
     inputs_told,
+    meaning,
     place,
     spoken,
 )
@@ -68,9 +69,11 @@ def _print_all(report: Mapping[str, Any], console: Console) -> None:
     console.print()
     _print_classes(report, console)
     _print_section("Failures", found.failures, console, style="red")
+    _print_lapsed(found.lapsed, console)
     _print_section("Errors of the suite", found.errors, console, style="red")
     _print_section("Inconclusive, and needed for a verdict", found.undecided, console, style="yellow")
     _print_section("Warnings (SHOULD)", found.warnings, console, style="yellow")
+    _print_section("Known failures", found.known, console, style="cyan")
     _print_section("Notes (MAY)", found.notes, console, style="cyan")
     _print_section("Inconclusive", found.unclear, console, style="dim")
     _print_unseen("Untested", found.untested, console)
@@ -124,9 +127,19 @@ def _print_section(title: str, rows: Sequence[Row], console: Console, *, style: 
         _print(console, Text(visible(f"section {row['section']}{source}"), style="dim"), indent=4)
         if row["explanation"]:
             _print(console, Text(visible(cut(row["explanation"], limit=_LONGEST))), indent=4)
+        if row.get("known"):
+            _print(console, Text(visible(cut(f"known: {excuse(row)}", limit=_LONGEST)), style=style), indent=4)
         _print_violations(row, console)
         if row["reproduce"]:
             _print_line(console, Text(visible_lines(command(row)), style="dim"))
+
+
+def _print_lapsed(entries: Sequence[Row], console: Console) -> None:
+    if entries:
+        console.print()
+        _print(console, Text(f"Known failures that no longer hold: {len(entries)}", style="bold red"))
+    for entry in entries:
+        _print(console, Text(visible(cut(entry_told(entry), limit=_LONGEST))), indent=2)
 
 
 def _print_violations(row: Row, console: Console) -> None:
@@ -156,9 +169,11 @@ def _print_verdict(report: Mapping[str, Any], found: Findings, console: Console)
     verdict, tokens = report["verdict"], report["tokens"]
     counts = {
         "failed": len(found.failures),
+        "lapsed": len(found.lapsed),
         "in error": len(found.errors),
         "inconclusive": len(found.undecided) + len(found.unclear),
         "warnings": len(found.warnings),
+        "known": len(found.known),
         "passed": report["counts"]["pass"],
     }
     console.print()
@@ -168,8 +183,7 @@ def _print_verdict(report: Mapping[str, Any], found: Findings, console: Console)
         _print(console, Text(f"{inputs['generated']} generated; exercised: {inputs_told(inputs)}", style="dim"))
     if behind := report.get("backend"):
         _print(console, Text(backend_told(behind), style="dim"))
-    meaning = f"{MEANING[verdict]} {STRICT_MEANING}" if report["strict"] else MEANING[verdict]
-    _print(console, Text(visible(f"{meaning} {report['reason']}".rstrip())))
+    _print(console, Text(visible(f"{meaning(report)} {report['reason']}".rstrip())))
     numbers = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing was judged"
     _print(console, Text.assemble((verdict.upper(), f"bold {_STYLES[verdict]}"), f"  {numbers}"))
 

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from conformance import run
+from conformance.baseline import LAPSED
 from conformance.embedded import Stage, staged
 from conformance.generate.remembered import DEFAULT
 from conformance.requirement import Requirement, catalogue
@@ -79,7 +80,9 @@ async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator
         seed=config.getoption("--conformance-seed"),
         remembered=DEFAULT,
     )
+    file = config.getoption("--conformance-baseline")
     try:
+        known = run.baseline(file) if file else None
         with ExitStack() as stack:
             stage = _stage(config, stack)
             asked = run.plan(stage.target, selection)
@@ -93,6 +96,7 @@ async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator
                     selection=selection,
                     asked=asked,
                     behind=stage.behind,
+                    known=known,
                 )
             except asyncio.CancelledError:
                 run.write_reports(place, run.judged(place).report, place)
@@ -111,10 +115,15 @@ async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator
 def finding(requirement: Requirement, conformance_judgement: Judgement, request: pytest.FixtureRequest) -> Finding:
     """The verdict on the item's requirement; what is no verdict on the target ends here.
 
-    A MUST that stayed undecided, and a fault of the suite, is an error of the item's set-up and no failure of the
-    target; what the target file does not provide for is skipped with the reason.
+    A MUST that stayed undecided, a fault of the suite, and a known failure that no longer holds, is an error of the
+    item's set-up and no failure of the target; what the target file does not provide for is skipped with the reason.
     """
-    found = next(row for row in conformance_judgement.conclusion.findings if row.requirement.id == requirement.id)
+    conclusion = conformance_judgement.conclusion
+    found = next(row for row in conclusion.findings if row.requirement.id == requirement.id)
+    for listed in conclusion.baseline or ():
+        if listed.entry.requirement == requirement.id and listed.standing in LAPSED and not found.unlisted:
+            told = f"the baseline lists {listed.entry}, which is {listed.standing}: {listed.explanation}"
+            pytest.fail(told, pytrace=False)
     strict = request.config.getoption("--conformance-strict")
     told = f"{found.verdict.value}: {found.explanation}"
     if found.verdict in DECIDED:
