@@ -19,6 +19,7 @@ from conformance.reading import (
     Chunk,
     Inconclusive,
     Unobservable,
+    asked,
     document,
     error_code,
     error_document,
@@ -271,7 +272,11 @@ def _values(exchange: Exchange) -> Iterator[tuple[Trait, str]]:
     if response.status < 400:
         payloads = [chunk.payload for chunk in _chunks(exchange)[:1]] if streamed(exchange) else [_document(exchange)]
         for payload in payloads:
-            yield from ((Trait("member", name), value) for name, value in _said(payload))
+            for name, value in _said(payload):
+                yield (
+                    Trait("member", name),
+                    "the model that was asked for" if value == asked(exchange, "/model") else value,
+                )
 
 
 def _said(found: Any, pointer: str = "") -> Iterator[tuple[str, str]]:

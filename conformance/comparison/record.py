@@ -9,6 +9,7 @@ from conformance.comparison.changes import Change, changes
 from conformance.comparison.manner import manner, shared
 from conformance.comparison.moves import Difference, Move, Moves, moves
 from conformance.evidence import Evidence
+from conformance.requirement import catalogue
 
 FORMAT: Final = "chat-conformance-diff/1"
 REGRESSION: Final = "regression"
@@ -100,9 +101,15 @@ def _change(change: Change) -> dict[str, Any]:
         "says": change.says,
         "before": change.before,
         "after": change.after,
-        "readings": list(change.readings),
+        "readings": [_reading(identity) for identity in change.readings],
         "of": list(change.of),
     }
+
+
+def _reading(identity: str) -> dict[str, Any]:
+    readings = catalogue()[identity].readings
+    assert readings is not None
+    return {"requirement": identity, "taken": readings.taken, "others": list(readings.others)}
 
 
 # What else was not the same.

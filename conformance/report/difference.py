@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from conformance.report.findings import place, spoken
+from conformance.report.findings import listed, place, spoken
 
+_NAMES: Final = 30  # requirements named for one reason
 _EACH: Final = 3  # violations shown for one requirement
 
 MEANING: Final[Mapping[str, str]] = {
-    "regression": "What was kept is broken.",
-    "improvement": "What was broken is kept, and nothing that was kept is broken.",
-    "changed": "No requirement that was kept is broken; something else is not as before.",
+    "regression": "Something broke that a verdict depends on.",
+    "improvement": "Something that was broken is kept, and nothing broke that a verdict depends on.",
+    "changed": "Nothing broke that a verdict depends on; something else is not as before.",
     "unchanged": "Nothing differs but what differs between two runs of one target.",
 }
 """What each result of a comparison says."""
@@ -67,8 +68,8 @@ def sections(diff: Mapping[str, Any]) -> tuple[Section, ...]:
         ("Options (MAY)", "partial", "A MAY that is now done in another way.", _moved(diff["options"])),
         ("Beside these verdicts", "untested", "What else is new about the answers that they speak of.", beside),
         ("Changed, but legal", "partial", "No requirement forbids the one or the other.", legal),
-        ("Lost sight of", "inconclusive", "Decided before, and not now.", _moved(diff["lost"])),
-        ("Newly decided", "partial", "Not decided before.", _moved(diff["decided"])),
+        ("Lost sight of", "inconclusive", "Decided before, and not now.", _grouped(diff["lost"])),
+        ("Newly decided", "partial", "Not decided before.", _grouped(diff["decided"])),
         ("New requirements", "untested", "The earlier report does not know them.", _moved(diff["added"])),
         ("Removed requirements", "untested", "The later report does not know them.", _moved(diff["removed"])),
     )
@@ -147,6 +148,19 @@ def _moved(rows: Sequence[Mapping[str, Any]]) -> list[Entry]:
     ]
 
 
+def _grouped(rows: Sequence[Mapping[str, Any]]) -> list[Entry]:
+    """The rows, those with one reason and without a violation as one entry."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((_way(row), row["id"] if row["violations"] else row["why"]), []).append(row)
+    return [
+        Entry(name=listed((row["id"] for row in group), limit=_NAMES), tags=way, text=why or "no reason was given")
+        if len(group) > 1
+        else _moved(group)[0]
+        for (way, why), group in groups.items()
+    ]
+
+
 def _way(row: Mapping[str, Any]) -> str:
     return " → ".join(spoken(word) for word in (row["before"], row["after"]) if word)
 
@@ -163,8 +177,11 @@ def _told(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _changed(change: Mapping[str, Any]) -> Entry:
     facts = [("before", change["before"]), ("after", change["after"])]
-    if change["readings"]:
-        facts.append(("unclear", ", ".join(change["readings"])))
+    for each in change["readings"]:
+        others = " ".join(each["others"])
+        facts.append(("unclear", f"{each['requirement']}; read so: {each['taken']} It could be read so: {others}"))
     if change["of"]:
         facts.append(("beside", ", ".join(change["of"])))
-    return Entry(name=", ".join(change["names"]), tags=change["kind"], text=change["says"], facts=tuple(facts))
+    return Entry(
+        name=listed(change["names"], limit=_NAMES), tags=change["kind"], text=change["says"], facts=tuple(facts)
+    )
