@@ -1,15 +1,17 @@
 """Two runs compared: what broke, what changed and is legal, and what is noise."""
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from conformance import schema
 from conformance.comparison.manner import FIRST_TOKEN, TOGETHER, Manner, apart, far
 from conformance.comparison.record import Run, compared
-from conformance.report import markdown
+from conformance.report import html, markdown, terminal
 from conformance.selection import NOT_SELECTED, Selection
 from tests import report_samples as samples
 from tests.compared_runs import difference, embedded, moody
@@ -327,3 +329,19 @@ def test_a_slow_first_token_is_told_from_a_slow_network(
     seconds: list[float], refusing: list[float], *, expected: bool
 ) -> None:
     assert far(FIRST_TOKEN, timed([0.05] * 6, [0.01] * 6), timed(seconds, refusing)) == expected
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\x1b[31m@team #1", "a|b\u202e`c`"])
+def test_what_a_target_says_forms_no_markup_and_moves_no_cursor(text: str) -> None:
+    before, _ = samples.hostile("calm")
+    after, exchanges = samples.hostile(text)
+    diff = compared(*(Run(report=each, evidence=None, unread=text) for each in (before, after)))
+    diff["changes"] = [{"kind": "header", "names": [text], "says": text, "before": text, "after": text}]
+    diff["changes"][0] |= {"readings": [], "of": []}
+    console = Console(file=io.StringIO(), width=100)
+    terminal.print_difference(diff, console)
+    told = (console.file.getvalue(), markdown.difference(diff), html.page(after, exchanges, diff=diff))  # type: ignore[attr-defined]
+
+    assert [page for page in told if "\x1b" in page or "\u202e" in page] == []
+    assert [page for page in told[1:] if "<script>alert" in page] == []
+    assert "@team" not in told[1]
