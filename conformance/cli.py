@@ -16,14 +16,13 @@ from rich.console import Console
 
 from conformance import __version__, run
 from conformance.baseline import Entry
-from conformance.document import NotJson, parse
+from conformance.comparison.record import REGRESSION, Run
 from conformance.generate.remembered import DEFAULT as DEFAULT_DATABASE
 from conformance.listing import listing
 from conformance.plan import QUICK_REQUESTS, Plan
-from conformance.report import terminal
+from conformance.report import markdown, record, terminal
 from conformance.report.draft import draft
 from conformance.requirement import CLASSES
-from conformance.schema import defects
 from conformance.selection import BASES, NOT_SELECTED, Selection
 from conformance.target import DEFAULT_KEY_VARIABLE, BadInput, Limits, Target, checked, key_of, loaded
 
@@ -163,6 +162,12 @@ def _stage(url: str | None, options: dict[str, Any]) -> Iterator["Stage"]:
 @_selection_options
 @_BASELINE
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where the files go.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="RUN_DIR",
+    help="Say what an earlier run says differently; exit 1 on a regression.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and its bounds, send nothing.")
 @click.pass_context
 def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
@@ -182,6 +187,7 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         remembered=options["database"],
     )
     known = run.baseline(options["baseline"]) if options["baseline"] else None
+    before = run.comparable(options["against"]) if options["against"] else None
     console = Console(stderr=False, soft_wrap=False)
     with _stage(url, options) as stage:
         asked = run.plan(stage.target, selection)
@@ -193,7 +199,7 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
             interrupted = _send(directory, stage, selection=selection, asked=asked, known=known, bar=bar)
     if interrupted and not any(directory.iterdir()):
         raise KeyboardInterrupt  # before there was anything to judge
-    code = _tell(directory, console)
+    code = _tell(directory, console, before)
     ctx.exit(run.INTERRUPTED if interrupted else code)
 
 
@@ -234,16 +240,32 @@ def _send(  # noqa: PLR0913  # what a run is made of
         signal.signal(signal.SIGTERM, before)
 
 
-def _tell(directory: Path, console: Console) -> int:
-    """Judge, write the files, print the report; the exit code."""
+def _tell(directory: Path, console: Console, before: Run | None) -> int:
+    """Judge, write the files, print the report and what it says that the run before did not; the exit code."""
     judgement = run.judged(directory)
     run.write_reports(directory, judgement.report, directory)
+    code = judgement.exit_code
     _print_report(judgement.report, console)
+    if before is not None:
+        diff = run.difference(before, directory)
+        run.write_difference(directory, judgement.report, diff)
+        console.print()
+        _print_report(diff, console, printed=terminal.print_difference)
+        code = _REGRESSED if diff["result"] == REGRESSION else code
     click.echo(f"report: {directory / 'report.html'}")
-    return judgement.exit_code
+    return code
 
 
-def _print_report(report: Mapping[str, Any], console: Console) -> None:
+_REGRESSED: Final = 1
+"""The exit code of a comparison that found a regression."""
+
+
+def _print_report(
+    report: Mapping[str, Any],
+    console: Console,
+    *,
+    printed: Callable[[Mapping[str, Any], Console], None] = terminal.print_report,
+) -> None:
     """Print a report as far as somebody reads it; the exit code is the run's all the same.
 
     Raises:
@@ -252,7 +274,7 @@ def _print_report(report: Mapping[str, Any], console: Console) -> None:
     try:
         # rich leaves with 1 where the reader of a pipe is gone, which would say nonconformant.
         with suppress(SystemExit):
-            terminal.print_report(report, console)
+            printed(report, console)
     except OSError as error:
         raise BadInput(f"the report cannot be printed: {error.strerror}") from None
 
@@ -294,34 +316,36 @@ def judge_command(ctx: click.Context, /, run_dir: Path, baseline: Path | None, o
     ctx.exit(judgement.exit_code)
 
 
-def _report_in(run_dir: Path) -> dict[str, Any]:
-    """What the report.json of a run holds.
-
-    Raises:
-        BadInput: there is none, or it is no report.
-    """
-    file = run_dir / "report.json"
-    try:
-        found = parse(file.read_bytes())
-    except FileNotFoundError:
-        raise BadInput(f"{file}: no such file; chat-conformance judge {run_dir} makes it from the evidence") from None
-    except OSError as error:
-        raise BadInput(f"{file}: cannot be read: {error.strerror}") from None
-    except NotJson as reason:
-        raise BadInput(f"{file}: {reason}; chat-conformance judge {run_dir} makes it anew") from None
-    if wrong := defects("report.schema.json", found):
-        raise BadInput(f"{file}: {wrong[0].pointer or 'the whole'}: {wrong[0].message}; is it of another version?")
-    report: dict[str, Any] = found
-    return report
-
-
 @main.command("report")
 @_RUN_DIR
 def report_command(run_dir: Path) -> None:
     """Write the other formats from report.json."""
-    found = _report_in(run_dir)
-    run.render(run_dir, found, run_dir)
+    found = run.reported(run_dir)
+    run.render(run_dir, found, run_dir, diff=run.told_before(run_dir))
     _print_report(found, Console())
+
+
+@main.command("diff")
+@click.argument("before", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="RUN_A")
+@click.argument("after", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="RUN_B")
+@click.option("--format", "form", type=click.Choice(["terminal", "markdown", "json"]), default="terminal")
+@click.option("--strict", is_flag=True, help="A SHOULD that broke is a regression too.")
+@click.pass_context
+def diff_command(ctx: click.Context, /, before: Path, after: Path, *, form: str, strict: bool) -> None:
+    r"""Say what run B says that run A did not.
+
+    \b
+    Exit codes: 0 no regression, 1 a regression, 2 usage.
+    """
+    diff = run.difference(run.comparable(before), after, strict=strict)
+    match form:
+        case "json":
+            click.echo(record.written(diff), nl=False)
+        case "markdown":
+            click.echo(markdown.difference(diff), nl=False)
+        case _:
+            _print_report(diff, Console(), printed=terminal.print_difference)
+    ctx.exit(_REGRESSED if diff["result"] == REGRESSION else 0)
 
 
 @main.command("baseline")
@@ -329,7 +353,7 @@ def report_command(run_dir: Path) -> None:
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to; else it is printed.")
 def baseline_command(run_dir: Path, output: Path | None) -> None:
     """Draft a file of known failures from a run, its reasons left to fill in."""
-    text = draft(_report_in(run_dir))
+    text = draft(run.reported(run_dir))
     if output is None:
         click.echo(text, nl=False)
         return

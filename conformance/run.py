@@ -13,6 +13,8 @@ from conformance import __version__, evidence, verdict
 from conformance.backend import Backend
 from conformance.baseline import Entry, from_json, loaded, to_json
 from conformance.checks import CHECKS
+from conformance.comparison.record import Run, compared
+from conformance.document import NotJson, parse
 from conformance.exchange import Ending, Exchange
 from conformance.generate.asked import PREFIX, generated
 from conformance.generate.remembered import Remembered
@@ -23,6 +25,7 @@ from conformance.probe import Probe
 from conformance.probes import OPENING, PROBES
 from conformance.report import html, junit, markdown, record
 from conformance.requirement import Level, catalogue, digest
+from conformance.schema import defects
 from conformance.selection import Selection, filtered
 from conformance.shrinking import MOST_SEARCHES, Drawn, smaller, unbroken
 from conformance.target import BadInput, Limits, Target
@@ -383,6 +386,75 @@ def _kept(run: Path) -> evidence.Evidence:
     return replace(kept, exchanges=tuple(ordered))
 
 
+def reported(run: Path) -> dict[str, Any]:
+    """What the report.json of a run holds.
+
+    Raises:
+        BadInput: there is none, or it is no report of this version.
+    """
+    report = _record(run / "report.json", "report.schema.json", f"chat-conformance judge {run} makes it")
+    if report is None:
+        raise BadInput(f"{run / 'report.json'}: no such file; chat-conformance judge {run} makes it from the evidence")
+    return report
+
+
+def _record(file: Path, form: str, cure: str) -> dict[str, Any] | None:
+    """The JSON object in a file, after its schema has had its say; None where there is no such file."""
+    try:
+        found = parse(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be read: {error.strerror}") from None
+    except NotJson as reason:
+        raise BadInput(f"{file}: {reason}; {cure} anew") from None
+    if wrong := defects(form, found):
+        raise BadInput(f"{file}: {wrong[0].pointer or 'the whole'}: {wrong[0].message}; is it of another version?")
+    kept: dict[str, Any] = found
+    return kept
+
+
+def comparable(run: Path) -> Run:
+    """A run as it is compared with another: by its report, and by its evidence where that can be read.
+
+    Raises:
+        BadInput: its report cannot be read.
+    """
+    report = reported(run)
+    try:
+        return Run(report=report, evidence=_kept(run))
+    except BadInput as reason:
+        return Run(report=report, evidence=None, unread=str(reason))
+
+
+def difference(before: Run, after: Path, *, strict: bool = False) -> dict[str, Any]:
+    """What a run says that the one before it does not; `strict` counts a broken SHOULD like a broken MUST.
+
+    Raises:
+        BadInput: the report of the later run cannot be read.
+    """
+    return compared(before, comparable(after), strict=strict)
+
+
+def write_difference(run: Path, report: Mapping[str, Any], diff: Mapping[str, Any]) -> None:
+    """Write diff.json beside the run's report, and show it in the formats that people read.
+
+    Raises:
+        BadInput: a file cannot be written, or the directory holds no evidence that can be read.
+    """
+    _written(run / "diff.json", record.written(diff).encode("ascii"))
+    render(run, report, run, diff=diff)
+
+
+def told_before(run: Path) -> dict[str, Any] | None:
+    """What the diff.json of a run holds; None where the run was compared with none.
+
+    Raises:
+        BadInput: it is no difference of this version.
+    """
+    return _record(run / "diff.json", "diff.schema.json", "chat-conformance diff A B --format json makes it")
+
+
 def write_reports(run: Path, report: Mapping[str, Any], output: Path) -> None:
     """Write report.json and the formats made of it.
 
@@ -398,15 +470,18 @@ def write_reports(run: Path, report: Mapping[str, Any], output: Path) -> None:
     render(run, report, output)
 
 
-def render(run: Path, report: Mapping[str, Any], output: Path) -> None:
+def render(run: Path, report: Mapping[str, Any], output: Path, *, diff: Mapping[str, Any] | None = None) -> None:
     """Write the formats made of report.json: HTML, Markdown and JUnit; the arguments are those of `write_reports`.
+
+    With a `diff`, the first two say what another run said differently.
 
     Raises:
         BadInput: a file cannot be written, or the directory holds no evidence that can be read.
     """
     exchanges = _kept(run).exchanges
-    _written(output / "report.html", html.page(report, exchanges).encode("utf-8"))
-    _written(output / "summary.md", markdown.summary(report).encode("utf-8"))
+    _written(output / "report.html", html.page(report, exchanges, diff=diff).encode("utf-8"))
+    told = markdown.summary(report) + (f"\n{markdown.difference(diff)}" if diff else "")
+    _written(output / "summary.md", told.encode("utf-8"))
     _written(output / "junit.xml", junit.document(report))
 
 

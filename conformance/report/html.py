@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from conformance.exchange import Exchange
+from conformance.report import difference as differing
 from conformance.report import timeline as drawing
 from conformance.report.findings import (
     Row,
@@ -81,12 +82,13 @@ class Page:
     """Complaints that are left out."""
 
 
-def page(report: Mapping[str, Any], exchanges: Sequence[Exchange]) -> str:
+def page(report: Mapping[str, Any], exchanges: Sequence[Exchange], *, diff: Mapping[str, Any] | None = None) -> str:
     """The report as an HTML document.
 
     Args:
         report: what `report.json` holds.
         exchanges: the evidence; those that a finding names are shown in full, and a few others.
+        diff: what an earlier run says differently, where there is one.
     """
     environment = _environment()
     style, script = (_source(environment, name) for name in ("page.css", "page.js"))
@@ -95,6 +97,8 @@ def page(report: Mapping[str, Any], exchanges: Sequence[Exchange]) -> str:
     shown = frozenset(each.id for each in pages)
     return environment.get_template("page.html").render(
         report=report,
+        diff=diff,
+        differing=differing,
         found=findings(report),
         sections=_sections(report["requirements"]),
         classes=_classes(report),

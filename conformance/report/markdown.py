@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from conformance.report import difference as differing
 from conformance.report.findings import (
     Findings,
     Row,
@@ -21,6 +22,7 @@ from conformance.report.findings import (
 from conformance.report.visible import cut, visible, visible_lines
 
 _LARGEST: Final = 800_000  # bytes; GitHub refuses a step's summary above 1 MiB
+_ROOM_FOR_DIFFERENCE: Final = 200_000  # bytes
 _LONGEST: Final = 400  # characters of one piece of text; a character may take seven bytes when escaped
 _VIOLATIONS: Final = 5  # shown for one requirement
 _NAMES: Final = 200  # requirements named for one reason
@@ -47,10 +49,18 @@ def summary(report: Mapping[str, Any]) -> str:
 
     Text of the target stands in entities and code, so that it forms no markup, link, image or mention.
     """
-    found = findings(report)
+    return _kept(_blocks(report, findings(report)), room=_LARGEST)
+
+
+def difference(diff: Mapping[str, Any]) -> str:
+    """What two runs say differently, with the limits and the care of `summary`; both fit into one step's summary."""
+    return _kept(_difference(diff), room=_ROOM_FOR_DIFFERENCE)
+
+
+def _kept(blocks: Iterator[str], *, room: int) -> str:
+    """The blocks, as far as they fit into so many bytes."""
     kept: list[str] = []
-    room = _LARGEST
-    for block in _blocks(report, found):
+    for block in blocks:
         room -= len(block.encode()) + 2
         if room < 0:
             kept.append("The rest is left out here; it is in `report.html`.")
@@ -145,6 +155,31 @@ def _unseen(title: str, groups: Sequence[tuple[str, Sequence[Row]]]) -> Iterator
             for reason, rows in groups
         ]
         yield f"<details><summary>{title}: {number}</summary>\n\n" + "\n".join(lines) + "\n\n</details>"
+
+
+def _difference(diff: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## {_RESULTS[diff['result']]} {diff['result']}: {differing.headline(diff)}"
+    yield differing.MEANING[diff["result"]]
+    yield "\n".join(f"- {_prose(sentence)}" for sentence in differing.sentences(diff))
+    if diff["classes"]:
+        rows = [
+            f"| {_prose(name)} | {spoken(each['before'])} | {spoken(each['after'])} |"
+            for name, each in diff["classes"].items()
+        ]
+        yield "\n".join(("| class | before | after |", "| --- | --- | --- |", *rows))
+    for section in differing.sections(diff):
+        yield f"### {section.title}: {len(section.entries)}"
+        yield section.says
+        for entry in section.entries:
+            yield f"**{_code(entry.name)}** ({entry.tags}): {_prose(entry.text)}"
+            if entry.facts:
+                yield "\n".join(f"- {label}: {_code(value)}" for label, value in entry.facts)
+            if entry.command:
+                again = _fenced(command({"reproduce": entry.command}, limit=_CURL))
+                yield f"<details><summary>Reproduce</summary>\n\n{again}\n\n</details>"
+
+
+_RESULTS: Final[Mapping[str, str]] = {"regression": "❌", "improvement": "✅", "changed": "◐", "unchanged": "✅"}
 
 
 def _entities(text: str) -> str:

@@ -1,6 +1,7 @@
 """The report for a person at a terminal, and the progress bar of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.exchange import Ending, Exchange
+from conformance.report import difference as differing
 from conformance.report.findings import (
     Findings,
     Row,
@@ -50,11 +52,24 @@ def print_report(report: Mapping[str, Any], console: Console) -> None:
 
     Text of the target is shown to the character: it is no markup, and a control character is named.
     """
+    with _wide(console):
+        _print_all(report, console)
+
+
+def print_difference(diff: Mapping[str, Any], console: Console) -> None:
+    """Write what two runs say differently to `console`, with the care of `print_report`."""
+    with _wide(console):
+        _print_difference(diff, console)
+
+
+@contextmanager
+def _wide(console: Console) -> Iterator[None]:
+    """The console as wide as a log, where it is no terminal."""
     before = console.width
     if not console.is_terminal:
         console.width = max(before, _WIDTH)
     try:
-        _print_all(report, console)
+        yield
     finally:
         console.width = before
 
@@ -186,6 +201,42 @@ def _print_verdict(report: Mapping[str, Any], found: Findings, console: Console)
     _print(console, Text(visible(f"{meaning(report)} {report['reason']}".rstrip())))
     numbers = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing was judged"
     _print(console, Text.assemble((verdict.upper(), f"bold {_STYLES[verdict]}"), f"  {numbers}"))
+
+
+def _print_difference(diff: Mapping[str, Any], console: Console) -> None:
+    _print(console, Text("What changed", style="bold"))
+    for sentence in differing.sentences(diff):
+        _print(console, Text(visible(cut(sentence, limit=_LONGEST))))
+    for name, each in diff["classes"].items():
+        words = (spoken(each["before"]), spoken(each["after"]))
+        _print(console, Text(visible(f"class {name}: {' before, '.join(words)} now")))
+    for section in differing.sections(diff):
+        style = _STYLES[section.word]
+        console.print()
+        _print(console, Text(f"{section.title}: {len(section.entries)}", style=f"bold {style}"))
+        _print(console, Text(section.says, style="dim"))
+        for entry in section.entries:
+            console.print()
+            head = Text.assemble((visible(cut(entry.name, limit=_LONGEST)), f"bold {style}"), f"  {entry.tags}")
+            _print(console, head, indent=2)
+            _print(console, Text(visible(cut(entry.text, limit=_LONGEST))), indent=4)
+            for label, value in entry.facts:
+                line = Text.assemble((f"{label:<11}", "dim"), visible(cut(value, limit=_LONGEST)))
+                _print(console, line, indent=4)
+            if entry.command:
+                _print_line(console, Text(visible_lines(command({"reproduce": entry.command})), style="dim"))
+    console.print()
+    _print(console, Text(differing.MEANING[diff["result"]]))
+    style = _RESULTS[diff["result"]]
+    _print(console, Text.assemble((diff["result"].upper(), f"bold {style}"), f"  {differing.headline(diff)}"))
+
+
+_RESULTS: Final[Mapping[str, str]] = {
+    "regression": "red",
+    "improvement": "green",
+    "changed": "cyan",
+    "unchanged": "green",
+}
 
 
 class Bar:
