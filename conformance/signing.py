@@ -113,8 +113,9 @@ def private_key(file: Path) -> Ed25519PrivateKey:
         BadInput: the file cannot be read, or holds no such key.
     """
     cure = "give a private Ed25519 key in PEM (PKCS #8, not encrypted); chat-conformance new-key makes one"
+    content = _content(file)
     try:
-        key = serialization.load_pem_private_key(_content(file), password=None)
+        key = serialization.load_pem_private_key(content, password=None)
     except TypeError:
         raise BadInput(f"{file}: the key is encrypted; {cure}") from None
     except (ValueError, UnsupportedAlgorithm):
@@ -131,8 +132,9 @@ def public_key(file: Path) -> Ed25519PublicKey:
         BadInput: the file cannot be read, or holds no such key.
     """
     cure = "give the issuer's public Ed25519 key in PEM, the .pub file that chat-conformance new-key made"
+    content = _content(file)
     try:
-        key = serialization.load_pem_public_key(_content(file))
+        key = serialization.load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm):
         raise BadInput(f"{file}: no public key in PEM; {cure}") from None
     if not isinstance(key, Ed25519PublicKey):
