@@ -358,7 +358,7 @@ def other_than(value: Any) -> Any:
     return [*value, "x"] if isinstance(value, list) else value + "x"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(data=st.data())
 def test_no_word_of_a_statement_can_be_another_though_it_is_signed(
     good: Certified, lying: Certified, data: st.DataObject

@@ -14,6 +14,7 @@ from conformance.fitness import Case, case, spoken_of, unfit
 from conformance.requirement import CLASSES
 from conformance.selection import Selection
 from conformance.server.faults import FAULTS
+from conformance.server.variants import VARIANTS
 from conformance.target import BadInput, Limits
 from conformance.verdict import Finding, Verdict
 from tests.certifying import WHOLE, ran
@@ -234,6 +235,14 @@ def test_a_request_that_was_taken_out_is_missed_though_its_probe_was_seen(whole:
         requests = records[-1]["requests"]
 
     assert f"the evidence holds {requests - 1} requests, and its footer counts {requests}" in reasons(case(tmp_path))
+
+
+def test_a_request_that_was_made_again_is_counted(tmp_path: Path) -> None:
+    busy = next(each for each in VARIANTS if each.id == "busy-at-first")
+    made = case(ran(tmp_path, busy))
+
+    assert any(exchange.retried for exchange in made.evidence.exchanges)
+    assert reasons(made) == []
 
 
 def test_a_report_that_is_not_what_judging_gives_is_not_fit(made: Case) -> None:
