@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
-from conformance import __version__, run
+from conformance import __version__, certificate, run, signing
 from conformance.baseline import Entry
 from conformance.comparison.record import REGRESSION, Run
 from conformance.generate.remembered import DEFAULT as DEFAULT_DATABASE
 from conformance.listing import listing
 from conformance.plan import QUICK_REQUESTS, Plan
-from conformance.report import markdown, record, terminal
+from conformance.report import certified, markdown, record, terminal
 from conformance.report.draft import draft
+from conformance.report.visible import visible_lines
 from conformance.requirement import CLASSES
 from conformance.selection import BASES, NOT_SELECTED, Selection
 from conformance.target import DEFAULT_KEY_VARIABLE, BadInput, Limits, Target, checked, key_of, loaded
@@ -36,6 +37,15 @@ class _Mistake(click.ClickException):
     exit_code = 2
 
 
+class _Refusal(click.ClickException):
+    """A certificate that is not given, or does not hold."""
+
+    exit_code = 1
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"Refused: {visible_lines(self.message)}", err=True, file=file)
+
+
 class _Group(click.Group):
     """Commands whose mistakes of input end in one message, never in a traceback."""
 
@@ -44,6 +54,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except BadInput as mistake:
             raise _Mistake(str(mistake)) from None
+        except certificate.Refused as reason:
+            raise _Refusal(str(reason)) from None
         except KeyboardInterrupt:
             # click would leave with 1, which says nonconformant.
             click.echo("interrupted", err=True)
@@ -364,6 +376,55 @@ def baseline_command(run_dir: Path, output: Path | None) -> None:
         raise BadInput(f"{output}: is there already, perhaps filled in; give another --output") from None
     except OSError as error:
         raise BadInput(f"{output}: cannot be written: {error.strerror}; give another --output") from None
+
+
+def _file_option(*names: str, words: str, required: bool = True) -> Callable[..., Any]:
+    return click.option(
+        *names, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", required=required, help=words
+    )
+
+
+@main.command("certify")
+@_RUN_DIR
+@_file_option("--key", words="The issuer's private key (Ed25519, PEM); new-key makes one.")
+@click.option("--issuer", metavar="NAME", required=True, help="Who vouches, in words.")
+@click.option("--class", "classes", multiple=True, type=click.Choice(CLASSES), help="Repeatable. [all that were seen]")
+@_file_option("--output", words="Where it goes. [certificate.json in RUN_DIR]", required=False)
+def certify_command(run_dir: Path, **options: Any) -> None:
+    """Judge a run again and sign a certificate; exit code 1 says that the run is not fit for one."""
+    file, statement, key_id = certificate.certify(run_dir, **options)
+    _say(f"{certified.told(statement, key_id)}\ncertificate: {file}")
+
+
+@main.command("verify")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")
+@_file_option("--public-key", "key", words="The issuer's public key (PEM), from a source you trust.")
+@click.option(
+    "--run",
+    "directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="RUN_DIR",
+    help="The certified run. [the folder of FILE]",
+)
+def verify_command(file: Path, key: Path, directory: Path | None) -> None:
+    """Verify a certificate offline and say what it certifies; exit code 1 says that it does not hold."""
+    statement, key_id = certificate.verify(file, key=key, directory=directory or file.parent)
+    head = "VERIFIED: the signature is that key's, no file was changed, and the evidence gives these verdicts."
+    _say(f"{head}\n\n{certified.told(statement, key_id)}".rstrip("\n"))
+
+
+def _say(text: str) -> None:
+    """Print text that may hold any character, with escapes for what the output's encoding cannot say."""
+    encoding = sys.stdout.encoding or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+@main.command("new-key")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+def new_key_command(file: Path) -> None:
+    """Make a pair of keys for certificates: FILE, to be kept secret, and FILE.pub."""
+    key_id = signing.new_pair(file)
+    click.echo(f"{file} (keep it secret), {signing.public_file(file)} (give it away), key {key_id}")
 
 
 @main.command("requirements")

@@ -194,6 +194,12 @@ def _tag(exchange: Exchange) -> str:
         return ""
 
 
+def stored(run: Path) -> Path:
+    """The file that holds a run's evidence, compressed or not, whether or not it is there."""
+    plain, packed = run / _PLAIN, run / _PACKED
+    return packed if packed.exists() and not plain.exists() else plain
+
+
 def read(run: Path) -> Evidence:
     """The evidence in a run's directory, compressed or not.
 
@@ -202,10 +208,9 @@ def read(run: Path) -> Evidence:
     Raises:
         BadInput: there is none, it has another format, or a line is broken; the message says where.
     """
-    plain, packed = run / _PLAIN, run / _PACKED
-    file = plain if plain.exists() else packed
+    file = stored(run)
     try:
-        with gzip.open(file, "rb") if file == packed else file.open("rb") as lines:
+        with gzip.open(file, "rb") if file.name == _PACKED else file.open("rb") as lines:
             return _gathered(_records(lines, file), file)
     except FileNotFoundError:
         raise BadInput(f"{run}: holds no {_PLAIN}; give the directory that a run wrote") from None

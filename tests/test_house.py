@@ -200,6 +200,7 @@ def imports_kept(place: Path) -> subprocess.CompletedProcess[str]:
         ("checks/finish.py", "import asyncio", "Judging and reporting need no network"),
         ("plugin.py", "import conformance.target", "The pytest plugin"),
         ("observe.py", "import httpx", "Only the transport sends"),
+        ("certificate.py", "import cryptography", "Only signing knows"),
     ],
 )
 def test_the_import_contract_breaks_when_it_should(tmp_path: Path, file: str, line: str, broken: str) -> None:
