@@ -20,7 +20,7 @@ from conformance.document import NotJson, parse
 from conformance.generate.remembered import DEFAULT as DEFAULT_DATABASE
 from conformance.listing import listing
 from conformance.plan import QUICK_REQUESTS, Plan
-from conformance.report import terminal
+from conformance.report import annotations, terminal
 from conformance.requirement import CLASSES
 from conformance.schema import defects
 from conformance.selection import BASES, NOT_SELECTED, Selection
@@ -268,11 +268,34 @@ def judge_command(ctx: click.Context, /, run_dir: Path, output: Path | None) -> 
 
 @main.command("report")
 @_RUN_DIR
-def report_command(run_dir: Path) -> None:
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice([*run.FORMATS, "badge", "github"]),
+    help="Only this, and print no report; repeatable. badge: badge.svg and badge.json for shields.io; github:"
+    " annotations, printed.",
+)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Another place.")
+def report_command(run_dir: Path, formats: tuple[str, ...], output: Path | None) -> None:
     """Write the other formats from report.json."""
+    found = _report(run_dir)
+    run.render(run_dir, found, run.made(output) if output else run_dir, formats or run.FORMATS)
+    if not formats:
+        _print_report(found, Console())
+    if "github" in formats:
+        click.echo(annotations.commands(found).encode(), nl=False)  # whatever the locale is
+
+
+def _report(run_dir: Path) -> Mapping[str, Any]:
+    """The report.json of a run.
+
+    Raises:
+        BadInput: there is none, or it is none of ours.
+    """
     file = run_dir / "report.json"
     try:
-        found = parse(file.read_bytes())
+        found: Mapping[str, Any] = parse(file.read_bytes())
     except FileNotFoundError:
         raise BadInput(f"{file}: no such file; chat-conformance judge {run_dir} makes it from the evidence") from None
     except OSError as error:
@@ -281,8 +304,7 @@ def report_command(run_dir: Path) -> None:
         raise BadInput(f"{file}: {reason}; chat-conformance judge {run_dir} makes it anew") from None
     if wrong := defects("report.schema.json", found):
         raise BadInput(f"{file}: {wrong[0].pointer or 'the whole'}: {wrong[0].message}; is it of another version?")
-    run.render(run_dir, found, run_dir)
-    _print_report(found, Console())
+    return found
 
 
 @main.command("requirements")

@@ -19,7 +19,7 @@ from conformance.observe import Ended, observe
 from conformance.plan import Plan, cost, planned
 from conformance.probe import Probe
 from conformance.probes import OPENING, PROBES
-from conformance.report import html, junit, markdown, record
+from conformance.report import badge, html, junit, markdown, record
 from conformance.requirement import Level, catalogue, digest
 from conformance.selection import Selection, filtered
 from conformance.shrinking import MOST_SEARCHES, Drawn, smaller, unbroken
@@ -29,6 +29,8 @@ EXITS: Final[Mapping[str, int]] = {"conformant": 0, "nonconformant": 1, "aborted
 """The exit code for each verdict of a run (design: verdicts)."""
 INTERRUPTED: Final = 130
 """The exit code of a run that was told to stop."""
+FORMATS: Final = ("html", "markdown", "junit")
+"""What every run writes beside its record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,16 +331,21 @@ def write_reports(run: Path, report: Mapping[str, Any], output: Path) -> None:
     render(run, report, output)
 
 
-def render(run: Path, report: Mapping[str, Any], output: Path) -> None:
-    """Write the formats made of report.json: HTML, Markdown and JUnit; the arguments are those of `write_reports`.
+def render(run: Path, report: Mapping[str, Any], output: Path, formats: Sequence[str] = FORMATS) -> None:
+    """Write formats made of report.json; the arguments are those of `write_reports`, and which formats.
 
     Raises:
-        BadInput: a file cannot be written, or the directory holds no evidence that can be read.
+        BadInput: a file cannot be written, or the directory holds no evidence that can be read, which HTML shows.
     """
-    exchanges = _kept(run).exchanges
-    _written(output / "report.html", html.page(report, exchanges).encode("utf-8"))
-    _written(output / "summary.md", markdown.summary(report).encode("utf-8"))
-    _written(output / "junit.xml", junit.document(report))
+    if "html" in formats:
+        _written(output / "report.html", html.page(report, _kept(run).exchanges).encode("utf-8"))
+    if "markdown" in formats:
+        _written(output / "summary.md", markdown.summary(report).encode("utf-8"))
+    if "junit" in formats:
+        _written(output / "junit.xml", junit.document(report))
+    if "badge" in formats:
+        _written(output / "badge.svg", badge.svg(report))
+        _written(output / "badge.json", badge.endpoint(report))
 
 
 def _written(file: Path, content: bytes) -> None:
