@@ -77,9 +77,15 @@ class _Job:
         """Whether a step is to run: after a failure only one that says so."""
         if "if" not in step:
             return self.code == 0
-        told = re.fullmatch(r"\$\{\{ always\(\) && steps\.(\S+)\.outcome != 'skipped' \}\}", step["if"])
-        assert told, f"nobody knows what {step['if']} is"
-        return self.outcomes[told[1]] != "skipped"
+        always, *others = step["if"].removeprefix("${{ ").removesuffix(" }}").split(" && ")
+        assert always == "always()", step["if"]
+        return all(map(self._holds, others))
+
+    def _holds(self, condition: str) -> bool:
+        told = re.fullmatch(r"steps\.(\S+?)\.(outcome|outputs\.(\S+)) != '(\w+)'", condition)
+        assert told, f"nobody knows what {condition} is"
+        step, _, output, value = told.groups()
+        return (self.outputs.get(step, {}).get(output, "") if output else self.outcomes[step]) != value
 
 
 def action() -> dict[str, Any]:

@@ -139,6 +139,7 @@ def test_an_earlier_run_in_the_same_place_is_not_shown_as_this_one(tmp_path: Pat
     assert ran.code == 2
     assert ran.outputs["verdict"] == ""
     assert "holds another run already; give an empty --output" in ran.commands[0]
+    assert not ran.artifact.exists()
     assert ran.summary == "chat-conformance left no report (exit code 2); the log says why.\n"
 
 
