@@ -20,7 +20,7 @@ from conformance.comparison.record import REGRESSION, Run
 from conformance.generate.remembered import DEFAULT as DEFAULT_DATABASE
 from conformance.listing import listing
 from conformance.plan import QUICK_REQUESTS, Plan
-from conformance.report import certified, markdown, record, terminal
+from conformance.report import annotations, certified, markdown, record, terminal
 from conformance.report.draft import draft
 from conformance.report.visible import visible_lines
 from conformance.requirement import CLASSES
@@ -330,11 +330,29 @@ def judge_command(ctx: click.Context, /, run_dir: Path, baseline: Path | None, o
 
 @main.command("report")
 @_RUN_DIR
-def report_command(run_dir: Path) -> None:
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice([*run.FORMATS, "badge", "github"]),
+    help="Only this, and print no report; repeatable. badge: badge.svg and badge.json for shields.io; github:"
+    " annotations, printed.",
+)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Another place.")
+def report_command(run_dir: Path, formats: tuple[str, ...], output: Path | None) -> None:
     """Write the other formats from report.json."""
     found = run.reported(run_dir)
-    run.render(run_dir, found, run_dir, diff=run.told_before(run_dir))
-    _print_report(found, Console())
+    run.render(
+        run_dir,
+        found,
+        run.made(output) if output else run_dir,
+        formats or run.FORMATS,
+        diff=run.told_before(run_dir),
+    )
+    if not formats:
+        _print_report(found, Console())
+    if "github" in formats:
+        click.echo(annotations.commands(found).encode(), nl=False)  # whatever the locale is
 
 
 @main.command("diff")

@@ -23,7 +23,7 @@ from conformance.observe import Ended, observe
 from conformance.plan import Plan, cost, planned
 from conformance.probe import Probe
 from conformance.probes import OPENING, PROBES
-from conformance.report import html, junit, markdown, record
+from conformance.report import badge, html, junit, markdown, record
 from conformance.requirement import Level, catalogue, digest
 from conformance.schema import defects
 from conformance.selection import Selection, filtered
@@ -36,6 +36,8 @@ _SETTLING: Final = 15.0
 """Seconds for the scripted backend to end the answers that are under way when all is asked."""
 INTERRUPTED: Final = 130
 """The exit code of a run that was told to stop."""
+FORMATS: Final = ("html", "markdown", "junit")
+"""What every run writes beside its record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -470,19 +472,32 @@ def write_reports(run: Path, report: Mapping[str, Any], output: Path) -> None:
     render(run, report, output)
 
 
-def render(run: Path, report: Mapping[str, Any], output: Path, *, diff: Mapping[str, Any] | None = None) -> None:
-    """Write the formats made of report.json: HTML, Markdown and JUnit; the arguments are those of `write_reports`.
+def render(
+    run: Path,
+    report: Mapping[str, Any],
+    output: Path,
+    formats: Sequence[str] = FORMATS,
+    *,
+    diff: Mapping[str, Any] | None = None,
+) -> None:
+    """Write formats made of report.json; the arguments are those of `write_reports`, and which formats.
 
     With a `diff`, the first two say what another run said differently.
 
     Raises:
-        BadInput: a file cannot be written, or the directory holds no evidence that can be read.
+        BadInput: a file cannot be written, or the directory holds no evidence that can be read, which HTML shows.
     """
-    exchanges = _kept(run).exchanges
-    _written(output / "report.html", html.page(report, exchanges, diff=diff).encode("utf-8"))
-    told = markdown.summary(report) + (f"\n{markdown.difference(diff)}" if diff else "")
-    _written(output / "summary.md", told.encode("utf-8"))
-    _written(output / "junit.xml", junit.document(report))
+    if "html" in formats:
+        page = html.page(report, _kept(run).exchanges, diff=diff)
+        _written(output / "report.html", page.encode("utf-8"))
+    if "markdown" in formats:
+        told = markdown.summary(report) + (f"\n{markdown.difference(diff)}" if diff else "")
+        _written(output / "summary.md", told.encode("utf-8"))
+    if "junit" in formats:
+        _written(output / "junit.xml", junit.document(report))
+    if "badge" in formats:
+        _written(output / "badge.svg", badge.svg(report))
+        _written(output / "badge.json", badge.endpoint(report))
 
 
 def _written(file: Path, content: bytes) -> None:
