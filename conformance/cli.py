@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from conformance import __version__, run
+from conformance import __version__, board, run
 from conformance.document import NotJson, parse
 from conformance.generate.remembered import DEFAULT as DEFAULT_DATABASE
 from conformance.listing import listing
@@ -283,6 +283,21 @@ def report_command(run_dir: Path) -> None:
         raise BadInput(f"{file}: {wrong[0].pointer or 'the whole'}: {wrong[0].message}; is it of another version?")
     run.render(run_dir, found, run_dir)
     _print_report(found, Console())
+
+
+@main.command("board")
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="OUT", help="[DIR/board]")
+def board_command(directory: Path, output: Path | None) -> None:
+    """Show all runs below DIR as pages: targets by classes, and how each went over time."""
+    place = output or directory / "board"
+    found = board.found(directory, place)
+    page = board.write(found, run.made(place))
+    for each in found.left_out:
+        click.echo(f"warning: left out {each.place}: {each.reason}", err=True)
+    runs = sum(len(history.runs) for history in found.targets)
+    click.echo(f"targets: {len(found.targets)}, runs: {runs}, left out: {len(found.left_out)}")
+    click.echo(f"board: {page}")
 
 
 @main.command("requirements")
