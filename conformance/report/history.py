@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -126,13 +126,36 @@ class Step:
     """The later one's, counted from 1."""
     before: Run
     after: Run
-    turns: tuple[Turn, ...]
-    """By gravity, then in the order of the page."""
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether the two were asked to look at different things."""
+        return bool(self.before.report["selection"] != self.after.report["selection"])
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """What changed, by gravity, then in the order of the page; without what only one of two selections tested."""
+        return tuple(turn for turn in self._all if not self._is_one_sided(turn))
+
+    @property
+    def one_sided(self) -> int:
+        """How many requirements only one of two selections tested, and did not find broken."""
+        return sum(map(self._is_one_sided, self._all))
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How many requirements became what."""
         return Counter(turn.what for turn in self.turns)
+
+    @property
+    def _all(self) -> Iterator[Turn]:
+        names = dict.fromkeys((*self.after.rows, *self.before.rows))
+        turns = (_turn(self.before.rows.get(name), self.after.rows.get(name)) for name in names)
+        return iter(sorted((turn for turn in turns if turn), key=lambda turn: WHAT.index(turn.what)))
+
+    def _is_one_sided(self, turn: Turn) -> bool:
+        verdicts = (turn.before, turn.after)
+        return self.narrowed and "untested" in verdicts and "fail" not in verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +179,7 @@ class History:
     def steps(self) -> tuple[Step, ...]:
         """What happened from each run to the next."""
         return tuple(
-            Step(number=number, before=before, after=after, turns=_turns(before, after))
+            Step(number=number, before=before, after=after)
             for number, (before, after) in enumerate(pairwise(self.runs), 2)
         )
 
@@ -214,12 +237,6 @@ def histories(runs: Iterable[Run]) -> tuple[History, ...]:
         History(identity=target, runs=tuple(sorted(of, key=lambda each: (each.began, each.place))))
         for target, of in sorted(by_target.items())
     )
-
-
-def _turns(before: Run, after: Run) -> tuple[Turn, ...]:
-    names = dict.fromkeys((*after.rows, *before.rows))
-    turns = [_turn(before.rows.get(name), after.rows.get(name)) for name in names]
-    return tuple(sorted((turn for turn in turns if turn), key=lambda turn: WHAT.index(turn.what)))
 
 
 def _turn(before: Row | None, after: Row | None) -> Turn | None:

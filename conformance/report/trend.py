@@ -8,9 +8,9 @@ from conformance.report.history import Run
 
 MOST: Final = 30
 """Runs that are drawn, the newest; the page's table holds them all."""
-_LEFT: Final = 84  # the names of the panels
-_COLUMN: Final = 44
-_BAR: Final = 26
+_LEFT: Final = 68  # the names of the panels
+_COLUMN: Final = 38
+_BAR: Final = 24
 _TOP: Final = 26  # the verdicts
 _PANEL: Final = 74
 _TALLEST: Final = 44
