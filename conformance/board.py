@@ -56,9 +56,7 @@ def found(directory: Path, output: Path) -> Found:
         place = file.relative_to(directory)
         try:
             content = _content(file)
-            first = seen.setdefault(sha256(content).digest(), place.as_posix())
-            if first != place.as_posix():
-                raise _Foreign(f"the same report as {first}")
+            _note(content, place.as_posix(), seen)
             runs.append(_run(content, place=place.parent.as_posix(), page=_page(file, output)))
         except _Foreign as reason:
             left_out.append(LeftOut(place=place.as_posix(), reason=cut(visible(str(reason)), limit=_LONGEST)))
@@ -84,7 +82,7 @@ def write(board: Found, output: Path) -> Path:
 
 
 def _reports(directory: Path, left_out: list[LeftOut]) -> Iterator[Path]:
-    """The files named report.json below a directory, in the order of their names; links to directories are not followed."""
+    """The files named report.json below a directory, by name; a folder that is a link is not followed."""
 
     def unread(error: OSError) -> None:
         place = Path(error.filename).relative_to(directory).as_posix()
@@ -110,6 +108,12 @@ def _content(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise _Foreign(f"cannot be read: {error.strerror}") from None
+
+
+def _note(content: bytes, place: str, seen: dict[bytes, str]) -> None:
+    first = seen.setdefault(sha256(content).digest(), place)
+    if first != place:
+        raise _Foreign(f"the same report as {first}")
 
 
 def _run(content: bytes, *, place: str, page: str) -> Run:
