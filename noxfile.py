@@ -1,5 +1,7 @@
 """Every check of this project. `nox` runs what a change must pass, `nox -l` names the rest."""
 
+import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -23,6 +25,9 @@ CARRIED: Final = (
     "conformance/generate/*.json",
 )
 """What a wheel must hold beside the modules; the first stands elsewhere in the checkout."""
+
+CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
+"""What the browser is called where it is installed; Debian's name first."""
 
 
 def requirements(*names: str) -> list[str]:
@@ -54,6 +59,37 @@ def tests(session: nox.Session) -> None:
         session.run("coverage", "run", "-m", "pytest", *session.posargs, env=data)
         session.run("coverage", "combine", "--quiet", env=data)
         session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []), env=data)
+
+
+def chromium(session: nox.Session) -> str:
+    """The browser, installed where that can be done.
+
+    Who has neither a browser nor the right to install one is told how to get it, and goes on without; CI does not.
+    """
+    named = os.environ.get("CHROMIUM")
+    is_root = os.geteuid() == 0
+    if not (named or any(map(shutil.which, CHROMIUM))) and is_root and shutil.which("apt-get"):
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        for words in (("update",), ("install", "-y", "--no-install-recommends", "chromium")):
+            session.run("apt-get", "-qq", *words, external=True, silent=True, env=quiet, success_codes=range(256))
+    found = named or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        missing = (
+            "no Chromium: install it (Debian: `sudo apt-get install chromium`), or set CHROMIUM to its path;"
+            " the pages of reports and boards are then looked at in it"
+        )
+        if is_root or os.environ.get("CI"):
+            session.error(missing)
+        session.skip(missing)
+    return found
+
+
+@nox.session(reuse_venv=True)
+def browser(session: nox.Session) -> None:
+    """The pages that people read, in a real browser; arguments go to pytest."""
+    program = chromium(session)
+    session.install("-e", ".[dev]")
+    session.run("pytest", "tests/browser", *session.posargs, env={"CHROMIUM": program})
 
 
 @nox.session(reuse_venv=True)

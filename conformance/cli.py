@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
-from conformance import __version__, certificate, run, signing
+from conformance import __version__, board, certificate, run, signing
 from conformance.baseline import Entry
 from conformance.comparison.record import REGRESSION, Run
 from conformance.generate.remembered import DEFAULT as DEFAULT_DATABASE
@@ -443,6 +443,21 @@ def new_key_command(file: Path) -> None:
     """Make a pair of keys for certificates: FILE, to be kept secret, and FILE.pub."""
     key_id = signing.new_pair(file)
     click.echo(f"{file} (keep it secret), {signing.public_file(file)} (give it away), key {key_id}")
+
+
+@main.command("board")
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="OUT", help="[DIR/board]")
+def board_command(directory: Path, output: Path | None) -> None:
+    """Show all runs below DIR as pages: targets by classes, and how each went over time."""
+    place = output or directory / "board"
+    found = board.found(directory, place)
+    page = board.write(found, run.made(place))
+    for each in found.left_out:
+        click.echo(f"warning: left out {each.place}: {each.reason}", err=True)
+    runs = sum(len(history.runs) for history in found.targets)
+    click.echo(f"targets: {len(found.targets)}, runs: {runs}, left out: {len(found.left_out)}")
+    click.echo(f"board: {page}")
 
 
 @main.command("requirements")

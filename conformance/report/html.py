@@ -90,12 +90,13 @@ def page(report: Mapping[str, Any], exchanges: Sequence[Exchange], *, diff: Mapp
         exchanges: the evidence; those that a finding names are shown in full, and a few others.
         diff: what an earlier run says differently, where there is one.
     """
-    environment = _environment()
-    style, script = (_source(environment, name) for name in ("page.css", "page.js"))
     asks = {each["id"]: each["asks"] for each in report["exchanges"]}
     pages = _pages(report, exchanges, asks)
     shown = frozenset(each.id for each in pages)
-    return environment.get_template("page.html").render(
+    return rendered(
+        "page.html",
+        style=("page.css",),
+        script=("page.js",),
         report=report,
         diff=diff,
         differing=differing,
@@ -107,10 +108,26 @@ def page(report: Mapping[str, Any], exchanges: Sequence[Exchange], *, diff: Mapp
         known=frozenset(asks),
         complaints=_complaints_by_exchange(report["requirements"]),
         meaning=meaning(report),
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+    )
+
+
+def rendered(template: str, /, *, style: Sequence[str], script: Sequence[str] = (), **values: Any) -> str:
+    """A page that needs nothing else, of templates of ours; its own policy lets nothing in but its style and script.
+
+    Args:
+        template: the page; what it shows of `values` is escaped.
+        style: the files of its style, in the order of the cascade.
+        script: the files of its script.
+        values: what it speaks of.
+    """
+    environment = _environment()
+    written, run = ("".join(_source(environment, name) for name in names) for names in (style, script))
+    return environment.get_template(template).render(
+        style=Markup(written),  # noqa: S704 - our own files
+        script=Markup(run),  # noqa: S704 - our own files
+        style_hash=_hash(written),
+        script_hash=_hash(run),
+        **values,
     )
 
 

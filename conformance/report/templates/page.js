@@ -31,7 +31,7 @@
       }
     }
     for (const group of groups) group.hidden = !group.querySelector("[data-verdict]:not([hidden])");
-    byId("matches").textContent = shown === all ? `${all} requirements` : `${shown} of ${all} requirements`;
+    byId("matched").textContent = shown === all ? `${all} requirements` : `${shown} of ${all} requirements`;
   };
   filters.hidden = false;
   filters.addEventListener("input", apply);
