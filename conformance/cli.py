@@ -487,5 +487,25 @@ def serve_command(*, listed: bool, **options: Any) -> None:
     serving.serve(say=click.echo, **options)
 
 
+@main.command("backend")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=9100, show_default=True)
+@click.option(
+    "--silence",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="Seconds that a scenario which falls silent keeps its connection.",
+)
+@click.option("--list", "listed", is_flag=True, help="Print the scenarios; serve nothing.")
+def backend_command(*, listed: bool, **options: Any) -> None:
+    """Run the scripted backend until it is interrupted, and print what it receives."""
+    from conformance import serving  # noqa: PLC0415  # a server only where one is wanted
+
+    if listed:
+        click.echo(serving.scenarios(), nl=False)
+        return
+    serving.stand_by(say=lambda text: _say(visible_lines(text)), **options)
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,11 +1,15 @@
-"""The reference server as a command."""
+"""The reference server and the scripted backend as commands."""
 
 import secrets
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
 
+from conformance.arrival import Arrival
+from conformance.backend import SILENCE, hosted
+from conformance.scenarios import SCENARIOS
 from conformance.server.deviation import Deviation, Served, served
 from conformance.server.faults import FAULTS
 from conformance.server.hosting import serve_forever
@@ -95,3 +99,37 @@ def serve(  # noqa: PLR0913  # each is an option of the command
         )
     except OSError as error:
         raise BadInput(f"{host}:{port}: cannot be listened on: {error.strerror}; give another --port") from None
+
+
+def scenarios() -> str:
+    """Every scenario of the scripted backend, for a person."""
+    return "".join(f"{each.name:<36} {each.does} [{each.fate.name.lower()}]\n" for each in SCENARIOS.values())
+
+
+def stand_by(*, host: str, port: int, silence: float | None, say: Callable[[str], None]) -> None:
+    """Run the scripted backend until interrupted; `say` is told where, and what it receives.
+
+    Raises:
+        BadInput: the address cannot be had.
+    """
+    try:
+        with hosted(
+            host=host,
+            port=port,
+            silence=SILENCE if silence is None else silence,
+            told=lambda arrival: say(_received(arrival)),
+        ) as backend:
+            say(f"a scripted backend on {backend.url}/v1; name a scenario as [scenario:NAME:1] in a user message")
+            threading.Event().wait()
+    except OSError as error:
+        raise BadInput(f"{host}:{port}: cannot be listened on: {error.strerror}; give another --port") from None
+    except KeyboardInterrupt:
+        return
+
+
+def _received(arrival: Arrival) -> str:
+    """A request and what became of it, on one line."""
+    form = "streamed" if arrival.streamed else "whole"
+    left = "" if arrival.left is None else f", left after {arrival.left:.2f} s"
+    body = arrival.body.decode("utf-8", "backslashreplace")
+    return f"{arrival.scenario or 'no scenario'} {form}, {arrival.written} bytes{left}: {body}"

@@ -28,6 +28,7 @@ _MOST: Final = Limits(max_requests=5000, max_tokens=500_000)  # where requests a
 _FEW: Final = 6  # examples for a legal variant: each server sees others
 _BACKING: Final = Backing(model=SLUG, max_output_tokens=512, timeout=3)
 _PATIENT: Final = 20.0  # seconds, where a stream has ten thousand chunks
+_MANY: Final = 48  # requests at once, where many wait for a backend that falls silent
 _EVERYTHING: Final = 256  # requests at once: more than a plan holds
 
 
@@ -73,7 +74,7 @@ def judged(deviations: Sequence[Deviation], limits: Limits = _LIMITS) -> Outcome
         limits = replace(limits, max_requests=_MOST.max_requests, max_tokens=_MOST.max_tokens)
     with TemporaryDirectory() as folder:
         if backing := _BACKING if any(each.behind for each in deviations) else None:
-            limits = replace(limits, timeout=_PATIENT, deadline=3 * _PATIENT)
+            limits = replace(limits, timeout=_PATIENT, deadline=3 * _PATIENT, concurrency=_MANY)
         described = Target(url="", limits=limits, backend=backing)
         with staged(described, key=_KEY, deviations=deviations) as stage:
             asked = run.plan(stage.target, selection)

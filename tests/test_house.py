@@ -272,6 +272,7 @@ def test_ci_is_a_script_that_can_be_run() -> None:
 def test_the_commands_of_the_readme_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each line as it stands there, but for the deployment, which is the reference server."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     with serve_in_thread(replace(Site(), keys=(KEY,))) as url:
 
         def here(text: str) -> str:

@@ -366,6 +366,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "takes the clean end of a connection for the end of an answer",
         _after_text(_well_where_clean),
         "stream.error-for-every-death",
+        "stream.garbled-not-relayed",
         says="ends the body as if it were whole",
         when=_streamed,
     ),
