@@ -1,10 +1,12 @@
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conformance.arrival import Arrival, Fetch
 from conformance.exchange import Exchange, Response
 from conformance.report.visible import UNSEEN
 from conformance.report.wire import Part, Wire, wire
@@ -191,3 +193,39 @@ def test_a_body_of_json_keeps_its_text() -> None:
     assert text_of(wire(samples.answered(json.dumps(document, ensure_ascii=False).encode())).body) == json.dumps(
         document, ensure_ascii=False
     )
+
+
+def test_what_reached_the_scripted_backend_is_shown_beside_what_reached_the_client() -> None:
+    arrival = Arrival(
+        tag="1f",
+        scenario="text-plain",
+        method="POST",
+        path="/v1/chat/completions",
+        headers=(("authorization", "***"), ("x", "\x1b[2J")),
+        body=b'{"seed": 7, "n": "\xff"}',
+        key_forwarded=True,
+        streamed=True,
+        at=1.0,
+        written=9,
+        last_write=0.5,
+        left=0.25,
+        fetches=(Fetch(url="http://x/a", status=404), Fetch(url="http://x/b", status=0, detail="refused")),
+    )
+    exchange = replace(
+        body_of(b"abc"), arrivals=(arrival, replace(arrival, left=None, fetches=(), key_forwarded=False))
+    )
+    first, second = wire(exchange, ["request /seed"]).behind
+
+    assert [line.text for line in first.head[:2]] == ["POST /v1/chat/completions", "authorization: ***"]
+    assert first.head[0].marked
+    assert not UNSEEN.search(first.head[2].text)
+    assert "".join(part.text for part in first.body) == '{"seed": 7, "n": "\\xFF"}'
+    assert first.became.marked
+    assert first.became.text == (
+        "played text-plain, streamed: 9 bytes within 0.500 s; the gateway left after 0.250 s; http://x/a served 404;"
+        " http://x/b served refused"
+    )
+    assert second.became.text == "played text-plain, streamed: 9 bytes within 0.500 s"
+    assert not second.became.marked
+    assert not wire(exchange, ["request /seed"]).behind[0].head[1].marked
+    assert not wire(exchange).behind[0].head[0].marked

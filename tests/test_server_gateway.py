@@ -85,11 +85,29 @@ def test_parts_are_translated(client: httpx.Client, backend: Backend) -> None:
         {"type": "audio_url", "audio_url": {"url": "data:audio/mpeg;base64,CCCC"}},
     ]
     choice(post(client, messages=[{"role": "user", "content": parts}]))
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     wav = {"type": "input_audio", "input_audio": {"data": "BBBB", "format": "wav"}}
     mp3 = {"type": "input_audio", "input_audio": {"data": "CCCC", "format": "mp3"}}
 
-    assert backend.body["messages"][0]["content"] == [*parts[:2], image, image, wav, wav, mp3]
+    content = backend.body["messages"][0]["content"]
+    assert content[:2] == parts[:2]
+    assert content[4:] == [wav, wav, mp3]
+    for image in content[2:4]:
+        served = httpx.get(image["image_url"]["url"])
+        assert (served.status_code, served.headers["content-type"], served.content) == (200, "image/png", bytes(3))
+        assert served.headers["x-content-type-options"] == "nosniff"
+
+
+def test_an_address_that_no_image_has_is_an_error_like_any_other(client: httpx.Client) -> None:
+    refused(client.get("/v1/media/nothing-here"), 404, "NOT_FOUND")
+
+
+def test_what_is_no_base64_goes_on_as_it_came(client: httpx.Client, backend: Backend) -> None:
+    backend.answers(whole({"content": "Hi."}))
+    part = {"type": "image_base64", "image_base64": {"data": "not base64!", "media_type": "image/png"}}
+    choice(post(client, messages=[{"role": "user", "content": [part]}]))
+
+    (image,) = backend.body["messages"][0]["content"]
+    assert image["image_url"]["url"] == "data:image/png;base64,not base64!"
 
 
 def test_sound_by_its_address_is_refused_before_the_backend_is_asked(client: httpx.Client, backend: Backend) -> None:

@@ -1,13 +1,15 @@
 """What a model is found to have, what a requirement wants of the target file, and what a finding tells of it."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from conformance.check import Violation, check, singly
 from conformance.exchange import Exchange, Request
-from conformance.verdict import DECIDED, Capability, Verdict
+from conformance.verdict import DECIDED, Capability, Finding, Verdict
 from tests.test_verdict import exchange, judged, only, row, telling
 
 NOT_ASKED = Capability(has=None, how="not asked")
@@ -165,3 +167,77 @@ def test_a_crash_of_ours_was_seen_once() -> None:
 def test_the_words_of_verdicts_are_those_of_the_report() -> None:
     assert [*Verdict] == ["pass", "fail", "inconclusive", "error", "untested", "not_applicable"]
     assert DECIDED == ("pass", "fail")
+
+
+GENERATED = row(needs=("examples",))
+
+
+@pytest.mark.parametrize("header", [{}, {"examples": 0}])
+def test_a_requirement_of_generated_requests_says_that_none_were_generated(header: dict[str, Any]) -> None:
+    finding = only(judged("unseen", rows=(GENERATED,), header=target() | header))
+
+    assert (finding.verdict, finding.excused) == (Verdict.UNTESTED, True)
+    assert finding.explanation == "needs generated requests (--examples)"
+
+
+def test_generated_requests_that_showed_nothing_leave_their_requirement_undecided() -> None:
+    finding = only(judged("unseen", rows=(GENERATED,), header=target() | {"examples": 1}))
+
+    assert (finding.verdict, finding.excused) == (Verdict.INCONCLUSIVE, False)
+    assert finding.explanation == "unseen does not show it"
+
+
+@pytest.mark.parametrize(
+    "kept, unseen, verdict", [(1, 9, Verdict.PASS), (1, 10, Verdict.INCONCLUSIVE), (3, 2, Verdict.PASS)]
+)
+def test_a_tenth_of_the_generated_requests_has_to_show_something(kept: int, unseen: int, verdict: Verdict) -> None:
+    probes = [f"fine-{number}" for number in range(kept)] + [f"unseen-{number}" for number in range(unseen)]
+
+    generated = only(judged(*probes, rows=(GENERATED,), header=target() | {"examples": 9}))
+    assert generated.verdict is verdict
+    assert generated.seen == kept
+    if verdict is Verdict.INCONCLUSIVE:
+        assert generated.explanation.startswith("only 1 of 11 showed anything: ")
+    assert only(judged(*probes, header=target())).verdict is Verdict.PASS
+
+
+def _broken(name: str, size: int) -> Exchange:
+    return exchange(name, request=b"x" * size)
+
+
+def test_a_violation_of_a_declared_request_is_told_before_any_of_a_generated_one() -> None:
+    def tells(each: Exchange) -> Iterator[Violation]:
+        yield Violation(expected="this", found=each.probe)
+
+    of_all = check("x.one", when=lambda _: True, probes=(), groups=singly)(tells)
+    exchanges = (
+        _broken("generated.valid.large", 90),
+        _broken("generated.valid.small", 9),
+        _broken("broken-second", 50),
+        _broken("broken-first", 70),
+        _broken("generated.valid.middle", 40),
+    )
+    finding = only(judged(*exchanges, checks=(of_all,), header=target()))
+
+    assert finding.evidence == (
+        "broken-second",
+        "broken-first",
+        "generated.valid.small",
+        "generated.valid.middle",
+        "generated.valid.large",
+    )
+
+
+def test_a_violation_that_names_no_exchange_of_the_run_is_told_among_the_declared() -> None:
+    def tells(each: Exchange) -> Iterator[Violation]:
+        yield Violation(expected="this", found=each.probe, on=f"elsewhere-{each.probe}")
+        yield Violation(expected="this", found=each.probe)
+
+    of_all = check("x.one", when=lambda _: True, probes=(), groups=singly)(tells)
+    finding = only(judged(_broken("generated.valid.a", 5), checks=(of_all,), header=target()))
+
+    assert finding.evidence == ("elsewhere-generated.valid.a", "generated.valid.a")
+
+
+def test_a_finding_has_seen_nothing_unless_it_says_so() -> None:
+    assert Finding(requirement=row(), verdict=Verdict.UNTESTED).seen == 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from conformance import reading
+from conformance.arrival import Arrival
 from conformance.exchange import Ending, Exchange
 from conformance.report.spans import Span, pointed
 from conformance.report.visible import UNSEEN, cut, mark, visible
@@ -15,6 +16,7 @@ _BYTES: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})")
 _AROUND: Final = 150  # bytes shown before and after a mark in a long body
 _OF_A_MARK: Final = 600  # bytes shown of a long mark before its middle is left out
 _HEADERS: Final = 100
+_ARRIVALS: Final = 5
 _HEADER_LENGTH: Final = 1_000  # characters
 
 
@@ -40,6 +42,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """A request that reached the scripted backend, and what became of it."""
+
+    head: tuple[Line, ...]
+    body: tuple[Part, ...]
+    became: Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
     """An exchange made visible."""
 
@@ -55,6 +66,7 @@ class Wire:
     """What the reader must know of how it is shown."""
     spans: tuple[Span, ...]
     """The marked bytes, in order and apart from each other."""
+    behind: tuple[Behind, ...] = ()
 
 
 def wire(exchange: Exchange, places: Iterable[str] = (), *, limit: int = 16_384) -> Wire:
@@ -83,6 +95,24 @@ def wire(exchange: Exchange, places: Iterable[str] = (), *, limit: int = 16_384)
         ending=_ending(exchange, marked="ending" in places),
         notes=notes,
         spans=spans,
+        behind=tuple(
+            _behind(arrival, marked=any(place.startswith("request") for place in places), limit=limit // 4)
+            for arrival in exchange.arrivals[:_ARRIVALS]
+        ),
+    )
+
+
+def _behind(arrival: Arrival, *, marked: bool, limit: int) -> Behind:
+    head = [f"{arrival.method} {arrival.path}", *(f"{name}: {value}" for name, value in arrival.headers[:_HEADERS])]
+    form = "streamed" if arrival.streamed else "whole"
+    gone = "" if arrival.left is None else f"; the gateway left after {arrival.left:.3f} s"
+    got = "".join(f"; {each.url} served {each.status or each.detail}" for each in arrival.fetches)
+    last = 0.0 if arrival.last_write is None else arrival.last_write
+    told = f"played {arrival.scenario}, {form}: {arrival.written} bytes within {last:.3f} s{gone}{got}"
+    return Behind(
+        head=tuple(Line(text=_shown(line), marked=marked and not place) for place, line in enumerate(head)),
+        body=_parts(arrival.body, (), _windows(len(arrival.body), (), limit=limit)),
+        became=Line(text=_shown(told), marked=arrival.key_forwarded),
     )
 
 

@@ -174,7 +174,7 @@ def application(site: Site, conduct: Conduct = conforming) -> Starlette:
         image = gallery.at(request.path_params["token"])
         if image is None:
             raise HTTPException(404)
-        return Response(image.data, media_type=image.media_type)
+        return Response(image.data, media_type=image.media_type, headers={"X-Content-Type-Options": "nosniff"})
 
     async def misdirected(request: Request, error: Exception) -> Answer:
         arrival = await _arrival(request, site)
