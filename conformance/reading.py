@@ -338,9 +338,10 @@ class Stream:
     events: tuple[sse.Event, ...]
     """All events, `[DONE]` included, in wire order; those that lack their blank line too."""
     chunks: tuple[Chunk, ...]
-    """Unnamed events that hold a JSON text, in wire order, and named ones that hold `choices`; none after `[DONE]`."""
+    """Unnamed events that hold a JSON text, in wire order, and named ones that hold `choices`; none after `[DONE]`, and
+    no error."""
     errors: tuple[Chunk, ...]
-    """Events named `error`; the payload is `MISSING` where it is not JSON."""
+    """Events named `error`, the payload `MISSING` where it is not JSON; in the other profile also what holds one."""
     done: tuple[sse.Event, ...]
     """Events whose data is `[DONE]`, blanks around it and a name forgiven."""
     cut: str
@@ -385,11 +386,23 @@ def stream(exchange: Exchange) -> Stream:
     return Stream(
         frames=frames,
         events=tuple(event for _, event in pairs),
-        chunks=tuple(chunk for chunk in read if _is_meant(chunk) and chunk.event.span[0] < end),
-        errors=tuple(chunk for chunk in read if chunk.event.type == "error"),
+        chunks=tuple(
+            chunk
+            for chunk in read
+            if _is_meant(chunk) and chunk.event.span[0] < end and not _is_error(chunk, exchange.profile)
+        ),
+        errors=tuple(chunk for chunk in read if _is_error(chunk, exchange.profile)),
         done=done,
         cut="" if exchange.ended is Ending.COMPLETE else exchange.ended.value,
     )
+
+
+def _is_error(chunk: Chunk, profile: str) -> bool:
+    """Whether an event tells of a failure: by its name, and on the other surface by what it holds."""
+    if chunk.event.type == "error":
+        return True
+    inside = isinstance(at(chunk.payload, "/error"), Mapping | str) and at(chunk.payload, "/choices") is MISSING
+    return profile == "openai" and inside
 
 
 def _is_meant(chunk: Chunk) -> bool:

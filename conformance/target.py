@@ -30,7 +30,7 @@ TRIGGERS: Final = (
 
 
 _SCRIPTED: Final[Mapping[str, str]] = {
-    "mid_stream_error": "death-in-text-close",
+    "mid_stream_error": "death-of-a-slow-one-close",
     "content_filter": "reason-content-filter",
     "backend_error": "http-500",
     "backend_rate_limited": "http-429-retry-after",
@@ -160,6 +160,8 @@ def loaded(file: Path) -> Target:
     """
     content = _content(file)
     table = content.get("target", {})
+    if not table and "backend" not in content:
+        raise BadInput(f"{file}: the file: 'target' is missing; say under [target] where the deployment is")
     for name in ("capabilities", "triggers"):
         if name in content and not table:
             raise BadInput(f"{file}: {name}: goes with [target]; without it the target is the embedded server")

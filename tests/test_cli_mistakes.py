@@ -36,7 +36,7 @@ TRIGGER = GOOD + "[triggers.mid_stream_error]\n"
         (GOOD + "[triggers.earthquake]\nbody = {}", "'earthquake' is not a known member"),
         (TRIGGER + "body = { when = 1979-05-27 }", "triggers.mid_stream_error.body: JSON cannot say this"),
         (TRIGGER + "body = { temperature = nan }", "triggers.mid_stream_error.body: JSON cannot say this"),
-        (GOOD + '[backend]\nlisten = "127.0.0.1:9100"\nmodel = "m"', "backend: this version has no scripted backend"),
+        (GOOD + '[backend]\nlisten = "127.0.0.1"\nmodel = "m"', "backend.listen: "),
         (GOOD + "a = 1\nb = 2", "(and 1 more)"),
     ],
 )

@@ -1,7 +1,6 @@
 """A backend that dies: at each place of its answer, in each way that a connection can end."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from conformance.scenario import Fate, Manner, Scenario, Script, Write
@@ -100,17 +99,19 @@ def _after_the_reason() -> Iterator[Scenario]:
 
 
 def _slow() -> Iterator[Scenario]:
+    """Deaths that come when what was said before has surely gone on to the client."""
     slow = tuple(Write(data=piece, after=0.3) for piece in _SPOKEN)
-    yield Scenario(
-        name="death-of-a-slow-one",
-        does="is slow, then falls silent",
-        fate=Fate.TOLD,
-        streamed=replace(stream(ROLE, *slow), ends=Manner.SILENCE),
-        whole=_whole(Manner.SILENCE),
-        text=_TEXT,
-        codes=FAILED,
-        asked=(True,),
-    )
+    for way, (how, manner) in _MANNERS.items():
+        yield Scenario(
+            name=f"death-of-a-slow-one-{way}",
+            does=f"is slow, then {how} in the middle of its text",
+            fate=Fate.TOLD,
+            streamed=stream(ROLE, *slow, Write(data=b"", after=0.3), ends=manner),
+            whole=_whole(manner),
+            text=_TEXT,
+            codes=FAILED,
+            asked=(True,),
+        )
 
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (

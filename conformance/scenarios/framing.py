@@ -21,8 +21,8 @@ _PRETTY: Final = b"\n".join(
 )
 
 
-def _framed(name: str, does: str, *parts: Write | bytes) -> Scenario:
-    return talk(name, does, _TEXT, *parts, asked=(True,))
+def _framed(name: str, does: str, *parts: Write | bytes, fate: Fate = Fate.DELIVERED) -> Scenario:
+    return talk(name, does, _TEXT, *parts, fate=fate, asked=(True,))
 
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
@@ -74,6 +74,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         b"data: \n\n",
         *said(*_WORDS[2:]),
         *ending(),
+        fate=Fate.MENDED,
     ),
     _framed(
         "frames-other-events",
@@ -82,6 +83,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         b'event: ping\ndata: {"type": "ping"}\n\n',
         *said(*_WORDS),
         *ending(),
+        fate=Fate.MENDED,
     ),
     _framed(
         "frames-done-twice",

@@ -316,8 +316,8 @@ def _wait(header: str) -> float:
 
 
 def _shown(body: bytes, upstream: Upstream) -> str:
-    """The backend's own message on one line, cut short, without addresses, keys or its name of the model."""
-    message = _message(body).replace(upstream.model, upstream.slug)
+    """The backend's own message on one line, cut short, without addresses, keys, traces or its name of the model."""
+    message = _message(body).partition("Traceback (most recent call last)")[0].replace(upstream.model, upstream.slug)
     if upstream.key:
         message = message.replace(upstream.key, "…")
     message = " ".join(_SECRET.sub("…", message).split())

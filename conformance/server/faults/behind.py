@@ -198,13 +198,14 @@ def _bare_tools(request: ChatRequest) -> ChatRequest:
 
 
 def _remembering() -> Reaction:
-    """Each conversation begins with the one before."""
+    """Each conversation begins with those before."""
     before: list[Any] = []
 
     def react(_arrival: Arrival, behaviour: Behaviour) -> Behaviour:
         def admitted(document: Asked, service: Service) -> ChatRequest:
             request = behaviour.admitted(document, service)
-            kept, before[:] = tuple(before), request.messages[:-1]
+            kept = tuple(before)
+            before.extend(request.messages[:-1])
             return replace(request, messages=(*kept, *request.messages))
 
         return replace(behaviour, admitted=admitted)
@@ -413,12 +414,15 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "stream.failure-before-first-token",
         says="an HTTP error, of a backend that",
         when=_streamed,
+        unseen=("stream.stops-when-client-leaves",),
     ),
     _fault(
         "failures-as-200",
         "answers 200 when its backend failed, with the error in the body",
         failing(lambda failure: replace(failure, status=200)),
         "errors.backend-failure-told",
+        "response.status-ok",
+        "response.data-object",
         says="an HTTP error, of a backend that",
         when=_told_whole,
     ),
@@ -442,6 +446,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "tells its client that the key is wrong when its own is",
         _named("AUTH_TOKEN_INVALID", 401, _refusing_key),
         "errors.backend-failure-code",
+        "auth.bearer-accepted",
         says='"AUTH_TOKEN_INVALID"',
     ),
     _fault("loses-metadata", "drops metadata", _without("metadata"), "parameters.metadata-forwarded", says="metadata"),
@@ -497,7 +502,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     ),
     _fault(
         "remembers",
-        "begins each conversation with the one before",
+        "begins each conversation with those before",
         _remembering,
         "messages.nothing-carried-over",
         says="quince-harbour",
