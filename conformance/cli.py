@@ -23,7 +23,7 @@ from conformance.plan import QUICK_REQUESTS, Plan
 from conformance.report import terminal
 from conformance.requirement import CLASSES
 from conformance.schema import defects
-from conformance.selection import BASES, NOT_SELECTED, Selection
+from conformance.selection import BASES, NOT_SELECTED, Selection, Shard
 from conformance.target import DEFAULT_KEY_VARIABLE, BadInput, Limits, Target, checked, key_of, loaded
 
 
@@ -108,6 +108,14 @@ def _selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="DIR",
                 help=f"Where generated requests that showed a violation are kept. [{DEFAULT_DATABASE}]",
             ),
+            click.option(
+                "--repeat",
+                type=click.IntRange(min=1, max=10_000),
+                default=1,
+                metavar="N",
+                help="Ask what can differ from call to call N times.",
+            ),
+            click.option("--shard", metavar="K/N", help="Send part K of N alone; merge puts the parts together."),
         ]
     ):
         command = option(command)
@@ -174,6 +182,8 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         seed=options["seed"],
         shrinks=options["max_shrinks"],
         remembered=options["database"],
+        repeat=options["repeat"],
+        shard=Shard.named(options["shard"], own_server=not (url or options["config"])) if options["shard"] else None,
     )
     console = Console(stderr=False, soft_wrap=False)
     with _target(url, options) as (target, key):
@@ -182,7 +192,7 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
             _print_plan(asked)
             return
         directory = run.fresh_directory(target, options["output"])
-        with terminal.Bar(console, total=asked.requests) as bar:
+        with terminal.Bar(console, total=asked.requests + asked.repeats) as bar:
             interrupted = _send(directory, target=target, key=key, selection=selection, asked=asked, bar=bar)
     if interrupted and not any(directory.iterdir()):
         raise KeyboardInterrupt  # before there was anything to judge
@@ -245,6 +255,8 @@ def _print_plan(asked: Plan) -> None:
         f"\nat most {asked.requests} requests (retries aside) and {asked.output_tokens} output tokens{unbounded};"
         f" about {asked.prompt_tokens} prompt tokens"
     )
+    if asked.repeats:
+        click.echo(f"in further rounds, up to {asked.repeats} requests repeat what can differ from call to call")
     if asked.again:
         click.echo(f"where a model leaves something undecided, up to {asked.again} of the requests are made once more")
 
@@ -252,6 +264,22 @@ def _print_plan(asked: Plan) -> None:
 _RUN_DIR: Final = click.argument(
     "run_dir", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="RUN_DIR"
 )
+
+
+@main.command("merge")
+@click.argument(
+    "run_dirs",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="RUN_DIR...",
+    nargs=-1,
+    required=True,
+)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", required=True)
+@click.pass_context
+def merge_command(ctx: click.Context, /, run_dirs: tuple[Path, ...], output: Path) -> None:
+    """Put the shards of a run together, judge the whole, and write its reports."""
+    run.merge(run_dirs, output)
+    ctx.exit(_tell(output, Console()))
 
 
 @main.command("judge")

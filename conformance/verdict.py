@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from conformance.check import Check, Violation
+from conformance.check import Check, Violation, grouped
 from conformance.document import at
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
 from conformance.plan import FAIR_CAP
 from conformance.reading import Inconclusive, Unobservable, answer, asked, authorized, legal
 from conformance.requirement import CAPABILITIES, CLASSES, Level, Requirement
+from conformance.stability import Observed, Outcome, observed
 
 
 class Verdict(StrEnum):
@@ -43,6 +44,10 @@ class Finding:
     """Ids of exchanges: those that broke it first, then some that kept it."""
     violations: tuple[tuple[str, Violation], ...] = ()
     """Each with the id of its exchange."""
+    outcomes: tuple[Outcome, ...] = ()
+    """What each exchange, or group of them, that decided it showed."""
+    observed: Observed | None = None
+    """What the observations amount to, where the run repeated some."""
     excused: bool = False
     """Undecided for want of what the target file does not provide, or since it was not asked for."""
 
@@ -82,11 +87,16 @@ def concluded(evidence: Evidence, *, catalogue: Mapping[str, Requirement], check
     if lost := sorted(set(evidence.header["promised"]) - {finding.requirement.id for finding in findings}):
         verdict = "incomplete" if verdict == "conformant" else verdict
         reason = "; ".join(filter(None, (reason, f"promised and not judged: {', '.join(lost)}")))
+    classes = {name: _class_verdict(name, findings, given, strict=strict) for name in CLASSES}
+    if part := evidence.header.get("shard"):
+        verdict = "incomplete" if verdict == "conformant" else verdict
+        reason = "; ".join(filter(None, (reason, f"shard {part['number']} of {part['of']}: merge them")))
+        classes = {name: "partial" if word == "conformant" else word for name, word in classes.items()}
     return Conclusion(
         verdict=verdict,
         reason=reason,
         ended=ended,
-        classes={name: _class_verdict(name, findings, given, strict=strict) for name in CLASSES},
+        classes=classes,
         capabilities=capabilities,
         findings=findings,
     )
@@ -172,7 +182,16 @@ def _finding(row: Requirement, check: Check | None, exchanges: Sequence[Exchange
             else Finding(requirement=row, verdict=Verdict.ERROR, explanation=missing)
         )
     found = judged(row, check, exchanges)
-    return found if found.seen or found.verdict is Verdict.ERROR else _unseen(found, given)
+    if not found.seen and found.verdict is not Verdict.ERROR:
+        return _unseen(found, given)
+    return _rated(found) if given.header.get("repeat", 1) > 1 else found
+
+
+def _rated(found: Finding) -> Finding:
+    """A finding of a run that repeated some requests, with what the repetition tells."""
+    rate = observed(found.outcomes)
+    told = f"; {rate.told}" if rate and found.verdict is Verdict.FAIL else ""
+    return replace(found, observed=rate, explanation=found.explanation + told)
 
 
 def _not_asked(row: Requirement, given: _Given) -> Finding | None:
@@ -217,7 +236,7 @@ def _unseen(found: Finding, given: _Given) -> Finding:
     if lacking := _lacking(row, given):
         return _untested(row, lacking, excused=True)
     if row.id in given.left_out:
-        return _untested(row, given.left_out[row.id], excused=bool(given.header["quick"]))
+        return _untested(row, given.left_out[row.id], excused=bool(given.header["quick"] or given.header.get("shard")))
     if given.ended != "complete" and not found.explanation:
         return _untested(row, f"the run was {given.ended} before anything could show it", excused=False)
     explanation = found.explanation or "no exchange could show it"
@@ -234,12 +253,12 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
     A finding with `seen` 0 decided nothing; its explanation gathers the reasons, those of the requests that were
     made to decide it before any other's.
     """
-    chosen = [exchange for exchange in exchanges if check.when(exchange)]
     kept: list[str] = []
     broken: list[tuple[str, Violation]] = []
-    clouded: list[tuple[str, str]] = []
+    clouded: list[tuple[Exchange, str]] = []
+    outcomes: list[Outcome] = []
     unshown: list[tuple[Exchange, str]] = []
-    for group in check.groups(chosen, exchanges):
+    for group in grouped(check, exchanges):
         first = group[0].id
         before = len(broken)
         try:
@@ -248,39 +267,74 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
         except Unobservable as reason:
             unshown.append((group[0], str(reason)))
         except Inconclusive as reason:
-            clouded.append((first, str(reason)))
+            clouded.append((group[0], str(reason)))
         except Exception as error:  # noqa: BLE001  # a fault of ours must not be told as the target's
             explanation = f"the suite's own check failed on {first}: {type(error).__name__}: {error}"
             return Finding(requirement=row, verdict=Verdict.ERROR, explanation=explanation, seen=1, evidence=(first,))
         else:
             if len(broken) == before:
                 kept.append(first)
+                outcomes.append((group[0].probe, False))
+        if len(broken) > before:
+            outcomes.append((group[0].probe, True))
     if broken:
-        order = {exchange.id: _telling(exchange) for exchange in exchanges}
-        broken.sort(key=lambda pair: order.get(pair[0], (False, 0)))
-        ids = tuple(dict.fromkeys(identity for identity, _ in broken))
-        violation = broken[0][1]
-        return Finding(
-            requirement=row,
-            verdict=Verdict.FAIL,
-            explanation=f"expected {violation.expected}; found {violation.found}",
-            seen=len(kept) + len(ids),
-            evidence=(ids + tuple(kept))[:_EVIDENCE],
-            violations=tuple(broken[:_VIOLATIONS]),
-        )
-    if clouded:
-        identity, explanation = clouded[0]
-        ids = tuple(dict.fromkeys(identity for identity, _ in clouded))
-        return Finding(
-            requirement=row,
-            verdict=Verdict.INCONCLUSIVE,
-            explanation=f"{identity}: {explanation}",
-            seen=len(kept),
-            evidence=(ids + tuple(kept))[:_EVIDENCE],
-        )
+        return _broken(row, broken, kept, outcomes, exchanges)
+    if standing := _standing(clouded, outcomes):
+        return _clouded(row, standing, kept, outcomes)
     if kept and ("examples" not in row.needs or len(kept) >= _TELLING * (len(kept) + len(unshown))):
-        return Finding(requirement=row, verdict=Verdict.PASS, seen=len(kept), evidence=tuple(kept[:_EVIDENCE]))
+        return Finding(
+            requirement=row,
+            verdict=Verdict.PASS,
+            seen=len(kept),
+            evidence=tuple(kept[:_EVIDENCE]),
+            outcomes=tuple(outcomes),
+        )
     return _undecided(row, check, kept, unshown)
+
+
+def _broken(
+    row: Requirement,
+    broken: list[tuple[str, Violation]],
+    kept: Sequence[str],
+    outcomes: Sequence[Outcome],
+    exchanges: Sequence[Exchange],
+) -> Finding:
+    """The finding where something was broken."""
+    order = {exchange.id: _telling(exchange) for exchange in exchanges}
+    broken.sort(key=lambda pair: order.get(pair[0], (False, 0)))
+    ids = tuple(dict.fromkeys(identity for identity, _ in broken))
+    violation = broken[0][1]
+    return Finding(
+        requirement=row,
+        verdict=Verdict.FAIL,
+        explanation=f"expected {violation.expected}; found {violation.found}",
+        seen=len(kept) + len(ids),
+        evidence=(*ids, *kept)[:_EVIDENCE],
+        violations=tuple(broken[:_VIOLATIONS]),
+        outcomes=tuple(outcomes),
+    )
+
+
+def _standing(clouded: Sequence[tuple[Exchange, str]], outcomes: Sequence[Outcome]) -> list[tuple[Exchange, str]]:
+    """What leaves a requirement open: not who was asked once more, where another answer to the same has decided it."""
+    shown = {probe for probe, _ in outcomes}
+    return [(exchange, reason) for exchange, reason in clouded if exchange.round == 1 or exchange.probe not in shown]
+
+
+def _clouded(
+    row: Requirement, clouded: Sequence[tuple[Exchange, str]], kept: Sequence[str], outcomes: Sequence[Outcome]
+) -> Finding:
+    """The finding where what was shown cannot be told from innocence."""
+    exchange, explanation = clouded[0]
+    ids = tuple(dict.fromkeys(exchange.id for exchange, _ in clouded))
+    return Finding(
+        requirement=row,
+        verdict=Verdict.INCONCLUSIVE,
+        explanation=f"{exchange.id}: {explanation}",
+        seen=len(kept),
+        evidence=(*ids, *kept)[:_EVIDENCE],
+        outcomes=tuple(outcomes),
+    )
 
 
 def _undecided(row: Requirement, check: Check, kept: Sequence[str], unshown: Sequence[tuple[Exchange, str]]) -> Finding:

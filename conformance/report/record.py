@@ -13,6 +13,7 @@ from conformance.exchange import Exchange
 from conformance.generate.inputs import Inputs, Share, inputs
 from conformance.reading import Inconclusive, Unobservable, completion, stream, streamed
 from conformance.report import regression
+from conformance.stability import Observed, excluded, interval
 from conformance.verdict import Conclusion, Finding, Verdict
 
 FORMAT: Final = "chat-conformance-report/1"
@@ -74,6 +75,7 @@ def _requirement(finding: Finding, by_id: Mapping[str, Exchange], key: str, mode
         "verdict": finding.verdict.value,
         "explanation": finding.explanation,
         "seen": finding.seen,
+        **({"observed": _observed(finding.observed)} if finding.observed else {}),
         "evidence": list(finding.evidence),
         "violations": [
             {
@@ -87,6 +89,12 @@ def _requirement(finding: Finding, by_id: Mapping[str, Exchange], key: str, mode
         "reproduce": curl(shown, key) if shown is not None and _was_sent(shown) else "",
         "regression": regression.probe(shown, row.id, model) if shown is not None and finding.violations else "",
     }
+
+
+def _observed(found: Observed) -> dict[str, Any]:
+    low, high = interval(found.broken, found.of)
+    rest = {} if found.broken else {"excludes": excluded(found.of)}
+    return {"broken": found.broken, "of": found.of, "low": low, "high": high, **rest, "told": found.told}
 
 
 def _inputs(made: Inputs) -> dict[str, Any]:
