@@ -18,7 +18,7 @@ class Sending:
     def __init__(
         self, journal: Journal, *, target: Target, key: str, asked: Plan, seen: Callable[[Exchange], None]
     ) -> None:
-        """The sending of a plan to a target, within its limits; `seen` is called with each exchange when it was written."""
+        """The sending of a plan to a target, within its limits; `seen` is called with each exchange once it is kept."""
         self.exchanges: list[Exchange] = []
         self.requests = 0
         """Those that were sent, retries included."""

@@ -39,9 +39,9 @@ _GRAVEST: Final = ("aborted", "interrupted", "complete")
 def share(whole: Plan, shard: Shard, *, cap: int | None) -> Plan:
     """A shard's part of a plan: the opening probe, and the same probes whenever the plan is the same.
 
-    What has to be sent by one process stays together: the requests of a sequence; what a model may leave undecided,
-    with its controls, since who asks again must see all of it; a defect between its two controls; and what is sent
-    alone. Everything else is compared after the parts were merged.
+    What one process has to send stays together: the requests of a sequence; what a model may leave undecided and what
+    is repeated, with their controls, since who asks again must see what was shown; a defect between its two controls;
+    and what is sent alone. Everything else is compared after the parts were merged.
 
     Args:
         whole: the plan of the run.
@@ -49,7 +49,7 @@ def share(whole: Plan, shard: Shard, *, cap: int | None) -> Plan:
         cap: the model's max_output_tokens, where the target file tells it.
     """
     opening, *others = whole.probes
-    names = {opening.name} | _dealt(_together(others), shard.of)[shard.number - 1]
+    names = {opening.name} | _dealt(_together(others, whole.repeated), shard.of)[shard.number - 1]
     mine = tuple(probe for probe in whole.probes if probe.name in names)
     return replace(
         bounded(
@@ -118,7 +118,7 @@ def _with_controls(probe: Probe, planned: Mapping[str, Probe]) -> Iterator[str]:
         found = planned.get(found.control)
 
 
-def _together(probes: Sequence[Probe]) -> list[list[Probe]]:
+def _together(probes: Sequence[Probe], repeated: Sequence[Probe]) -> list[list[Probe]]:
     """The probes in groups that must not be parted, in the order of the plan."""
     planned = {probe.name: probe for probe in probes}
     leader = {name: name for name in planned}
@@ -128,7 +128,7 @@ def _together(probes: Sequence[Probe]) -> list[list[Probe]]:
             name = leader[name]
         return name
 
-    for names in _bonds(probes, planned):
+    for names in _bonds(probes, repeated, planned):
         first, *rest = (found(name) for name in names)
         for other in rest:
             leader[found(other)] = found(first)
@@ -138,14 +138,14 @@ def _together(probes: Sequence[Probe]) -> list[list[Probe]]:
     return list(groups.values())
 
 
-def _bonds(probes: Sequence[Probe], planned: Mapping[str, Probe]) -> Iterator[Sequence[str]]:
+def _bonds(probes: Sequence[Probe], repeated: Sequence[Probe], planned: Mapping[str, Probe]) -> Iterator[Sequence[str]]:
     if alone := [probe.name for probe in probes if probe.alone]:
         yield alone
     for identity, check in CHECKS.items():
         if "model" in catalogue()[identity].needs and (moody := _of(check, planned)):
             yield moody
     for probe in probes:
-        if probe.name.startswith(PREFIX):
+        if probe.name.startswith(PREFIX) or probe in repeated:
             yield list(_with_controls(probe, planned))
         if probe.name.startswith(BASE) and probe.name.endswith(AGAIN):
             yield [name for name in (probe.name, probe.name.removesuffix(AGAIN)) if name in planned]

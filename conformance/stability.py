@@ -10,8 +10,9 @@ DOUBT: Final = 0.05
 """How often an interval may miss the rate: one that is told holds it in 95 of 100 runs, or in more."""
 CLEAR: Final = 5
 """How often a requirement must be seen broken until asking again would only sharpen what is known."""
-_HALVINGS: Final = 60  # of the interval from 0 to 1, which is finer than a float can tell
-_DIGITS: Final = 6  # of a bound; the last bits of a logarithm differ between machines
+_NOTHING: Final = 1e-17  # of a sum
+_HALVINGS: Final = 45  # of the interval from 0 to 1, which is finer than the digits of a bound
+_DIGITS: Final = 9  # of a bound; the last bits of a logarithm differ between machines
 
 Outcome = tuple[str, bool]
 """The probe that was asked, and whether its answer broke the requirement."""
@@ -23,11 +24,22 @@ def tail(broken: int, of: int, rate: float) -> float:
         return 1.0
     if rate >= 1:
         return 0.0
-    whole, yes, no = math.lgamma(of + 1), math.log(rate), math.log1p(-rate)
-    return math.fsum(
-        math.exp(whole - math.lgamma(seen + 1) - math.lgamma(of - seen + 1) + seen * yes + (of - seen) * no)
-        for seen in range(broken + 1)
+    if broken > of * rate:
+        return 1.0 - tail(of - broken - 1, of, 1.0 - rate)
+    term = math.exp(
+        math.lgamma(of + 1)
+        - math.lgamma(broken + 1)
+        - math.lgamma(of - broken + 1)
+        + broken * math.log(rate)
+        + (of - broken) * math.log1p(-rate)
     )
+    total, seen = term, broken
+    # Below the mean the terms only fall: each is made of the one above it, down to those that add nothing more.
+    while seen and term > total * _NOTHING:
+        term *= seen / (of - seen + 1) * (1 - rate) / rate
+        total += term
+        seen -= 1
+    return total
 
 
 def interval(broken: int, of: int) -> tuple[float, float]:

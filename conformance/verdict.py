@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from conformance.check import Check, Violation, grouped
+from conformance.check import Check, Group, Violation, grouped
 from conformance.document import at
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
@@ -260,23 +260,20 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
     unshown: list[tuple[Exchange, str]] = []
     for group in grouped(check, exchanges):
         first = group[0].id
-        before = len(broken)
         try:
-            # What was seen broken stays seen, though the check then finds that the rest cannot be.
-            broken += ((violation.on or first, violation) for violation in check.find(*group))
-        except Unobservable as reason:
-            unshown.append((group[0], str(reason)))
-        except Inconclusive as reason:
-            clouded.append((group[0], str(reason)))
+            found, reason = _shown(check, group)
         except Exception as error:  # noqa: BLE001  # a fault of ours must not be told as the target's
             explanation = f"the suite's own check failed on {first}: {type(error).__name__}: {error}"
             return Finding(requirement=row, verdict=Verdict.ERROR, explanation=explanation, seen=1, evidence=(first,))
-        else:
-            if len(broken) == before:
-                kept.append(first)
-                outcomes.append((group[0].probe, False))
-        if len(broken) > before:
-            outcomes.append((group[0].probe, True))
+        broken += [(violation.on or first, violation) for violation in found]
+        if found or reason is None:
+            outcomes.append((group[0].probe, bool(found)))
+        if isinstance(reason, Inconclusive):
+            clouded.append((group[0], str(reason)))
+        elif reason is not None:
+            unshown.append((group[0], str(reason)))
+        elif not found:
+            kept.append(first)
     if broken:
         return _broken(row, broken, kept, outcomes, exchanges)
     if standing := _standing(clouded, outcomes):
@@ -290,6 +287,17 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange]) -> Fin
             outcomes=tuple(outcomes),
         )
     return _undecided(row, check, kept, unshown)
+
+
+def _shown(check: Check, group: Group) -> tuple[list[Violation], Unobservable | Inconclusive | None]:
+    """What a group shows, and why no more where a check says so."""
+    found: list[Violation] = []
+    try:
+        # What was seen broken stays seen, though the check then finds that the rest cannot be.
+        found.extend(check.find(*group))
+    except (Unobservable, Inconclusive) as reason:
+        return found, reason
+    return found, None
 
 
 def _broken(

@@ -14,6 +14,7 @@ from conformance.report.findings import (
     inputs_told,
     listed,
     place,
+    rates_told,
     spoken,
 )
 from conformance.report.visible import cut, visible, visible_lines
@@ -79,10 +80,12 @@ def _facts(report: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{number} {spoken(word)}" for word, number in report["counts"].items() if number)
     spent = f"{report['requests']} requests, {tokens['prompt']} + {tokens['completion']} tokens"
     exercised = (f"Exercised: {inputs_told(report['inputs'])}",) if "inputs" in report else ()
+    rates = (f"Repeated: {told}",) if (told := rates_told(report["requirements"])) else ()
     facts = (
         f"Model {_code(target['model'])}, profile {target['profile']}, selection {_code(report['selection'])}",
         f"Requirements: {counts or 'none'}",
         *exercised,
+        *rates,
         f"{spent}, {report['duration_s']:.1f} s, begun {_prose(report['started'])}, {report['ended']}",
         f"chat-conformance {_prose(report['suite']['version'])}",
     )

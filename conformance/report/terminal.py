@@ -20,6 +20,7 @@ from conformance.report.findings import (
     findings,
     inputs_told,
     place,
+    rates_told,
     spoken,
 )
 from conformance.report.visible import cut, visible, visible_lines
@@ -163,6 +164,8 @@ def _print_verdict(report: Mapping[str, Any], found: Findings, console: Console)
     _print(console, Text(f"{spent}, {report['duration_s']:.1f} s, {report['ended']}", style="dim"))
     if (inputs := report.get("inputs")) and inputs["generated"]:
         _print(console, Text(f"{inputs['generated']} generated; exercised: {inputs_told(inputs)}", style="dim"))
+    if told := rates_told(report["requirements"]):
+        _print(console, Text(told, style="dim"))
     meaning = f"{MEANING[verdict]} {STRICT_MEANING}" if report["strict"] else MEANING[verdict]
     _print(console, Text(visible(f"{meaning} {report['reason']}".rstrip())))
     numbers = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing was judged"
