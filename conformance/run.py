@@ -278,7 +278,8 @@ async def _stages(sending: Sending, *, target: Target, selection: Selection, ask
     if outcome.ended is Ended.COMPLETE and selection.examples:
         drawn = _drawn(target, selection)
         found = await smaller(tuple(sending.exchanges), drawn, sending.one, most=selection.shrinks)
-        if remembered := _remembered(target, selection):
+        # A shard keeps nothing: what one keeps would change the plan of the next.
+        if asked.part is None and (remembered := _remembered(target, selection)):
             remembered.renew(found, answered=unbroken(sending.exchanges, drawn))
     return outcome
 

@@ -123,17 +123,12 @@ def test_what_a_request_breaks_each_time_is_not_told_as_chance(tmp_path: Path) -
 
 
 def test_a_fault_of_the_opening_request_is_not_asked_away(tmp_path: Path) -> None:
-    rare = Deviation(
-        id="rare", does="drops a member", change=one_in(5, in_answers(_without_model), when=plain, first=3)
-    )
+    change = one_in(5, in_answers("/data/model", 7), when=plain, first=3)
+    rare = Deviation(id="rare", does="numbers its model", change=change)
     report = sent(tmp_path, rare, selection=Selection(only=("response.model",), repeat=10))
 
-    assert row(report, "response.model")["verdict"] == "fail"
-    assert times(tmp_path)[OPENING.name] >= CLEAR
-
-
-def _without_model(document: dict[str, Any]) -> dict[str, Any]:
-    return {**document, "data": {name: value for name, value in document["data"].items() if name != "model"}}
+    assert "fail" in {each["verdict"] for each in report["requirements"]}
+    assert times(tmp_path)[OPENING.name] > 1
 
 
 # Legal servers.

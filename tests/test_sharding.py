@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import shlex
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,7 +23,7 @@ from conformance.selection import Selection, Shard
 from conformance.server.faults import FAULTS
 from conformance.server.faults.hidden import FAULTS as HIDDEN
 from conformance.target import BadInput, Key, Limits, Target
-from tests.commands import command, refused, report_in, verdicts
+from tests.commands import COMMAND, PATIENCE, command, environment, refused, report_in, verdicts
 
 KEY: Final = Key("sgk_" + "6b" * 20)
 TARGET: Final = Target(url="http://127.0.0.1:9", model="m", max_output_tokens=512)
@@ -92,6 +94,21 @@ def test_generated_requests_get_the_same_verdicts_in_shards(tmp_path: Path, name
 
     assert whole[""] == ("nonconformant" if name else "conformant")
     assert merged == whole
+
+
+def test_what_a_shard_finds_changes_no_plan_of_another(tmp_path: Path) -> None:
+    fault = next(fault for fault in HIDDEN if fault.id == "hidden-true-for-max-tokens")
+    selection = Selection(
+        only=("parameters.generated-",),
+        examples=fault.examples,
+        seed=fault.seed,
+        remembered=tmp_path / "kept",
+        shrinks=2,
+    )
+    with embedded_target(limits=Limits(), key=KEY, deviations=(fault,)) as target:
+        merged = together(tmp_path / "merged", in_shards(tmp_path, target, selection, 2))
+
+    assert merged[""] == "nonconformant"
 
 
 def test_the_shards_of_a_run_that_repeats_repeat_each_request_as_often_as_the_whole(tmp_path: Path) -> None:
@@ -318,6 +335,23 @@ def test_the_commands_send_shards_and_merge_them(tmp_path: Path) -> None:
     assert (done.code, whole.code) == (0, 0), done.said
     assert verdicts(report_in(tmp_path / "merged")) == verdicts(report_in(tmp_path / "whole"))
     assert "holds another run already" in refused(command("merge", *parts, "--output", tmp_path / "merged", key=None))
+
+
+def test_the_page_on_long_runs_shows_a_script_that_works(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "long-runs.md").read_text("utf-8")
+    (script,) = re.findall(r"<!-- run by tests/test_sharding.py -->\n```sh\n(.*?)```", page, re.DOTALL)
+    here = script.replace("chat-conformance", shlex.join(COMMAND)).replace("--config grid.toml", "--only auth")
+    done = subprocess.run(
+        ["sh", "-e", "-c", here],
+        cwd=tmp_path,
+        env=environment(None),
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert report_in(tmp_path / "whole")["verdict"] == "conformant"
 
 
 def test_a_shard_that_shows_a_broken_must_says_so_at_once(tmp_path: Path) -> None:
