@@ -22,6 +22,9 @@ from conformance.requirement import catalogue
 from conformance.selection import Selection, Shard
 from conformance.server.faults import FAULTS
 from conformance.server.faults.hidden import FAULTS as HIDDEN
+from conformance.server.hosting import serve_in_thread
+from conformance.server.moods import moody_services
+from conformance.server.site import Site
 from conformance.target import BadInput, Key, Limits, Target
 from tests.commands import COMMAND, PATIENCE, command, environment, refused, report_in, verdicts
 
@@ -81,6 +84,19 @@ def test_a_faulty_server_gets_the_same_verdicts_in_shards(tmp_path: Path, name: 
 
     assert "fail" in whole.values()
     assert merged == whole
+
+
+@pytest.mark.parametrize("mood", ["silent", "tool-shy"])
+def test_what_a_model_leaves_undecided_is_asked_again_in_shards_as_in_the_whole(tmp_path: Path, mood: str) -> None:
+    site = Site(keys=(KEY,))
+    with serve_in_thread(replace(site, services=(*site.services, *moody_services()))) as url:
+        able = {"tools": True, "vision": True, "audio": True}
+        target = Target(url=url, model=f"reference/mood-{mood}", capabilities=able, max_output_tokens=512)
+        whole = sent(tmp_path / "whole", target, Selection())
+        merged = together(tmp_path / "merged", in_shards(tmp_path, target, Selection(), 3))
+
+    assert any(each.round == 2 for each in evidence.read(whole).exchanges)
+    assert merged == found(whole)
 
 
 @pytest.mark.parametrize("name", ["", "hidden-top-p-with-seed"])
