@@ -41,8 +41,8 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """A run that the workers found not conformant is not green in the process that they answer to."""
     handed = session.config.stash.get(_HANDED, {})
-    if shared := handed.get("shared"):
-        shutil.rmtree(shared, ignore_errors=True)
+    if "verdict" in handed:  # without one, what the workers have seen is nowhere else
+        shutil.rmtree(handed["shared"], ignore_errors=True)
     if code := handed.get("code"):
         session.exitstatus = int(code)
     elif exitstatus == 0 and handed.get("verdict", "conformant") != "conformant":
