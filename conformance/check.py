@@ -74,6 +74,27 @@ def in_sequence(chosen: Sequence[Exchange], _all: Sequence[Exchange]) -> Iterabl
             yield tuple(sorted(group, key=lambda exchange: exchange.step))
 
 
+def grouped(check: Check, exchanges: Sequence[Exchange]) -> Iterable[Group]:
+    """The exchanges that a check judges side by side, in the order of their rounds.
+
+    A round is judged by itself: what was asked once more stands beside the answers of its own round, or beside the
+    first ones where its round did not ask for them. Only what compares all answers of a run compares the rounds.
+    """
+    chosen = [exchange for exchange in exchanges if check.when(exchange)]
+    if check.groups is together:
+        yield from together(chosen, exchanges)
+        return
+    rounds: dict[int, list[Exchange]] = {}
+    for exchange in exchanges:
+        rounds.setdefault(exchange.round, []).append(exchange)
+    for number in sorted({exchange.round for exchange in chosen}):
+        asked = {exchange.probe for exchange in rounds[number]}
+        first = [exchange for exchange in rounds.get(1, ()) if number > 1 and exchange.probe not in asked]
+        yield from check.groups(
+            [exchange for exchange in chosen if exchange.round == number], [*first, *rounds[number]]
+        )
+
+
 def check(
     requirement: str,
     *,

@@ -24,7 +24,7 @@ from conformance.report import annotations, certified, markdown, record, termina
 from conformance.report.draft import draft
 from conformance.report.visible import visible_lines
 from conformance.requirement import CLASSES
-from conformance.selection import BASES, NOT_SELECTED, Selection
+from conformance.selection import BASES, NOT_SELECTED, Selection, Shard
 from conformance.target import DEFAULT_KEY_VARIABLE, BadInput, Limits, Target, checked, key_of, loaded
 
 if TYPE_CHECKING:
@@ -123,6 +123,14 @@ def _selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="DIR",
                 help=f"Where generated requests that showed a violation are kept. [{DEFAULT_DATABASE}]",
             ),
+            click.option(
+                "--repeat",
+                type=click.IntRange(min=1, max=10_000),
+                default=1,
+                metavar="N",
+                help="Ask what can differ from call to call N times.",
+            ),
+            click.option("--shard", metavar="K/N", help="Send part K of N alone; merge puts the parts together."),
         ]
     ):
         command = option(command)
@@ -197,6 +205,8 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         seed=options["seed"],
         shrinks=options["max_shrinks"],
         remembered=options["database"],
+        repeat=options["repeat"],
+        shard=Shard.named(options["shard"], own_server=not (url or options["config"])) if options["shard"] else None,
     )
     known = run.baseline(options["baseline"]) if options["baseline"] else None
     before = run.comparable(options["against"]) if options["against"] else None
@@ -207,7 +217,7 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
             _print_plan(asked)
             return
         directory = run.fresh_directory(stage.target, options["output"])
-        with terminal.Bar(console, total=asked.requests) as bar:
+        with terminal.Bar(console, total=asked.requests + asked.repeats) as bar:
             interrupted = _send(directory, stage, selection=selection, asked=asked, known=known, bar=bar)
     if interrupted and not any(directory.iterdir()):
         raise KeyboardInterrupt  # before there was anything to judge
@@ -303,6 +313,8 @@ def _print_plan(asked: Plan) -> None:
         f"\nat most {asked.requests} requests (retries aside) and {asked.output_tokens} output tokens{unbounded};"
         f" about {asked.prompt_tokens} prompt tokens"
     )
+    if asked.repeats:
+        click.echo(f"in further rounds, up to {asked.repeats} requests repeat what can differ from call to call")
     if asked.again:
         click.echo(f"where a model leaves something undecided, up to {asked.again} of the requests are made once more")
 
@@ -310,6 +322,22 @@ def _print_plan(asked: Plan) -> None:
 _RUN_DIR: Final = click.argument(
     "run_dir", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="RUN_DIR"
 )
+
+
+@main.command("merge")
+@click.argument(
+    "run_dirs",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="RUN_DIR...",
+    nargs=-1,
+    required=True,
+)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", required=True)
+@click.pass_context
+def merge_command(ctx: click.Context, /, run_dirs: tuple[Path, ...], output: Path) -> None:
+    """Put the shards of a run together, judge the whole, and write its reports."""
+    run.merge(run_dirs, output)
+    ctx.exit(_tell(output, Console(), None))
 
 
 @main.command("judge")

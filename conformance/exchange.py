@@ -73,7 +73,7 @@ class Exchange:
     retried: bool = False
     """Another attempt followed, since the contract calls this answer retryable."""
     round: int = 1
-    """2 where the probe was asked once more, since a model had left something undecided."""
+    """2 and more where the probe was asked once more: a model had left something undecided, or the run repeats some."""
     control: str = ""
     """The probe that asks the same but for one thing; empty where there is none."""
     profile: str = "native"

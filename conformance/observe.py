@@ -161,7 +161,7 @@ class _Run:
 
     def __init__(
         self,
-        opening: Probe,
+        opening: Probe | None,
         *,
         target: Target,
         key: str,
@@ -183,9 +183,9 @@ class _Run:
         self._patience = _Patience()
         self._silences = 0
 
-    async def open(self, slot: Slot) -> None:
+    async def open(self, slot: Slot, opening: Probe) -> None:
         """Send the opening probe, and stop the run where its answer leaves no sense in another."""
-        answer = await self.ask(slot, self._opening)
+        answer = await self.ask(slot, opening)
         if answer is not None and (reason := _no_answer(answer, self._target) or _no_use(answer, self._target)):
             self._stop(reason)
 
@@ -358,7 +358,7 @@ async def observe(  # noqa: PLR0913  # what a run is made of
     target: Target,
     key: str,
     record: Callable[[Exchange], None],
-    opening: str,
+    opening: str | None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Outcome:
     """Send the probes and record every exchange, within the target's limits.
@@ -370,7 +370,8 @@ async def observe(  # noqa: PLR0913  # what a run is made of
         target: where to, and within which limits.
         key: the API key; it reaches no record.
         record: called once for each exchange, when it has ended and it is known whether another try follows it.
-        opening: the name of a plain legal request among `probes`; without an answer to it nothing else is sent.
+        opening: the name of a plain legal request among `probes`; without an answer to it nothing else is sent;
+            None where an earlier call has had one.
         sleep: waits for so many seconds.
 
     Raises:
@@ -378,11 +379,12 @@ async def observe(  # noqa: PLR0913  # what a run is made of
         asyncio.CancelledError: the run was told to stop; what was under way has been recorded as interrupted.
     """
     first = next((probe for probe in probes if probe.name == opening), None)
-    if first is None:
+    if first is None and opening is not None:
         raise ValueError(f"no probe of the plan is called {opening!r}")
     run = _Run(first, target=target, key=key, record=record, sleep=sleep)
-    async with Slot() as slot:
-        await run.open(slot)
+    if first is not None:
+        async with Slot() as slot:
+            await run.open(slot, first)
     others = [probe for probe in probes if probe is not first]
     await run.spread([probe for probe in others if not probe.alone], slots=target.limits.concurrency)
     await run.spread([probe for probe in others if probe.alone], slots=1)

@@ -19,6 +19,18 @@ QUICK_REQUESTS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which part of a whole a plan is."""
+
+    number: int
+    """From 1."""
+    of: int
+    own_server: bool
+    """Whether each part has a server of its own."""
+    whole: "Plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The probes of a run in the order they are sent, and the upper bounds that are known before."""
 
@@ -35,6 +47,17 @@ class Plan:
     """Answers that only the model bounds, since the request must do without `max_tokens`."""
     again: int
     """Requests more, at most, where a model leaves something undecided: what depends on it is asked once more."""
+    repeated: tuple[Probe, ...] = ()
+    """What is asked in further rounds."""
+    rounds: int = 1
+    """The most rounds in which it is asked, the first included."""
+    part: Part | None = None
+    """Where the plan is a part of another: the shard of a run."""
+
+    @property
+    def repeats(self) -> int:
+        """Requests more, at most, in further rounds."""
+        return (self.rounds - 1) * sum(len(probe.steps) for probe in self.repeated)
 
 
 def _prompt(step: Step) -> int:
@@ -123,16 +146,25 @@ def planned(  # noqa: PLR0913  # each is one thing the plan depends on
         if not reached:
             dropped[requirement.id] = "over the limits of requests or tokens (--max-requests, --max-tokens)"
     probes = tuple(probe for name, probe in catalogue.items() if name in chosen)
-    steps = [step for probe in probes for step in probe.steps if not probe.behind]
-    cap = target.max_output_tokens
-    return Plan(
-        probes=(opening, *(probe for probe in probes if probe is not opening)),
+    return bounded(
+        (opening, *(probe for probe in probes if probe is not opening)),
         left_out=dropped,
+        cap=target.max_output_tokens,
+        again=sum(len(probe.steps) for probe in probes if probe.name in moody) + bool(moody - {opening.name}),
+    )
+
+
+def bounded(probes: Sequence[Probe], *, left_out: Mapping[str, str], cap: int | None, again: int) -> Plan:
+    """The plan of some probes, with what they can cost."""
+    steps = [step for probe in probes for step in probe.steps if not probe.behind]
+    return Plan(
+        probes=tuple(probes),
+        left_out=left_out,
         requests=sum(len(probe.steps) for probe in probes),
         prompt_tokens=sum(_prompt(step) for step in steps),
         output_tokens=sum(output_bound(step, cap=cap) or 0 for step in steps),
         unbounded=sum(output_bound(step, cap=cap) is None for step in steps),
-        again=sum(len(probe.steps) for probe in probes if probe.name in moody) + bool(moody - {opening.name}),
+        again=again,
     )
 
 

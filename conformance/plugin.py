@@ -4,8 +4,9 @@ Every pytest run on the machine loads this module, so it imports nothing of the 
 options stands in `conformance/suites/conftest.py`.
 """
 
+import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -24,6 +25,37 @@ _MARKERS: Final = {
     ),
     "a requirement whose basis is {}": ("stated", "shown", "implied", "supplement"),
 }
+
+
+_HANDED: Final = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep what a worker of pytest-xdist hands over: what its run amounts to, as far as it came."""
+    handed = getattr(node, "workeroutput", {}).get("conformance", {})
+    node.config.stash[_HANDED] = node.config.stash.get(_HANDED, {}) | handed
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run that the workers found not conformant is not green in the process that they answer to."""
+    handed = session.config.stash.get(_HANDED, {})
+    if "verdict" in handed:  # without one, what the workers have seen is nowhere else
+        shutil.rmtree(handed["shared"], ignore_errors=True)
+    if code := handed.get("code"):
+        session.exitstatus = int(code)
+    elif exitstatus == 0 and handed.get("verdict", "conformant") != "conformant":
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what the run of the workers amounts to, and where its report is."""
+    handed = config.stash.get(_HANDED, {})
+    if "verdict" in handed:
+        terminalreporter.section("chat conformance")
+        terminalreporter.write_line(handed["verdict"] + (f": {handed['reason']}" if handed["reason"] else ""))
+        terminalreporter.write_line(f"{handed['requests']} requests, evidence and reports in {handed['place']}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

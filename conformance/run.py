@@ -9,24 +9,26 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from conformance import __version__, evidence, verdict
+from conformance import __version__, evidence, sharding, verdict
 from conformance.backend import Backend
 from conformance.baseline import Entry, from_json, loaded, to_json
 from conformance.checks import CHECKS
 from conformance.comparison.record import Run, compared
 from conformance.document import NotJson, parse
-from conformance.exchange import Ending, Exchange
+from conformance.exchange import Exchange
 from conformance.generate.asked import PREFIX, generated
 from conformance.generate.remembered import Remembered
 from conformance.generate.valid import CAPABILITIES
-from conformance.observe import Ended, observe
+from conformance.observe import Ended, Outcome
 from conformance.plan import Plan, cost, planned
 from conformance.probe import Probe
 from conformance.probes import OPENING, PROBES
+from conformance.repeating import repeat, repeated
 from conformance.report import badge, html, junit, markdown, record
 from conformance.requirement import Level, catalogue, digest
 from conformance.schema import defects
 from conformance.selection import Selection, filtered
+from conformance.sending import Sending
 from conformance.shrinking import MOST_SEARCHES, Drawn, smaller, unbroken
 from conformance.target import BadInput, Limits, Target
 
@@ -80,7 +82,25 @@ def plan(target: Target, selection: Selection) -> Plan:
             f" --max-requests {limits.max_requests} and --max-tokens {limits.max_tokens} beside the others;"
             " raise these, generate fewer, or give no limits: then they grow with the examples"
         )
+    cap = target.max_output_tokens
+    if selection.repeat > 1:
+        found = replace(found, repeated=repeated(found.probes), rounds=selection.repeat)
+        _hold(_grown(target, selection, made.values(), found), found, cap)
+    if selection.shard is not None:
+        found = sharding.share(found, selection.shard, cap=cap)
+        sharding.portion(limits, found, cap=cap)
     return found
+
+
+def _hold(limits: Limits, asked: Plan, cap: int | None) -> None:
+    """Stop where the limits do not hold a plan with its further rounds."""
+    requests, tokens = asked.requests + asked.repeats, sharding.spent(asked, cap)
+    if requests > limits.max_requests or tokens > limits.max_tokens:
+        raise BadInput(
+            f"--repeat {asked.rounds} makes up to {asked.repeats} requests, {requests} of {tokens} tokens in all, which"
+            f" do not fit into --max-requests {limits.max_requests} and --max-tokens {limits.max_tokens};"
+            " raise these, repeat less, or give no limits: then they grow with it"
+        )
 
 
 def _generated(target: Target, selection: Selection) -> Mapping[str, Probe]:
@@ -97,17 +117,22 @@ def _generated(target: Target, selection: Selection) -> Mapping[str, Probe]:
     )
 
 
-def _grown(target: Target, selection: Selection, probes: Iterable[Probe]) -> Limits:
-    """The limits of a run that generates these: one that was given stands, a default one grows by what they cost.
+def _grown(target: Target, selection: Selection, probes: Iterable[Probe], repeating: Plan | None = None) -> Limits:
+    """The limits of a run that generates or repeats: one that was given stands, a default one grows by what they cost.
 
-    What is asked of the scripted backend beside them costs requests too.
+    A default one also grows by the opening requests of a run's other shards, and by what is asked of the scripted
+    backend.
     """
-    default, given = Limits(), target.limits
-    costs = [cost(probe, target.max_output_tokens) for probe in probes]
+    default, given, cap = Limits(), target.limits, target.max_output_tokens
+    costs = [cost(probe, cap) for probe in probes]
     searched = MOST_SEARCHES * selection.shrinks if costs else 0
+    others = selection.shard.of - 1 if selection.shard else 0
     scripted = sum(len(probe.steps) for probe in PROBES.values() if probe.behind) if target.backend else 0
-    requests = len(costs) + searched + scripted
-    tokens = sum(costs) + searched * max(costs, default=0)
+    requests = len(costs) + searched + others + scripted
+    tokens = sum(costs) + searched * max(costs, default=0) + others * cost(OPENING, cap)
+    if repeating is not None:
+        requests += repeating.repeats
+        tokens += (repeating.rounds - 1) * sum(cost(probe, cap) for probe in repeating.repeated)
     return replace(
         given,
         max_requests=given.max_requests + (requests if given.max_requests == default.max_requests else 0),
@@ -157,13 +182,9 @@ def header(target: Target, selection: Selection, asked: Plan, known: Sequence[En
         "quick": selection.quick,
         "examples": selection.examples,
         "seed": selection.seed,
-        "plan": {
-            "requests": asked.requests,
-            "prompt_tokens": asked.prompt_tokens,
-            "output_tokens": asked.output_tokens,
-            "unbounded": asked.unbounded,
-            "probes": {probe.name: probe.asks for probe in asked.probes},
-        },
+        **({"repeat": selection.repeat} if selection.repeat > 1 else {}),
+        **({"shard": sharding.described(asked.part)} if asked.part else {}),
+        "plan": sharding.told(asked),
         "left_out": dict(asked.left_out),
         "filtered": sorted(left_out := filtered(selection, catalogue())),
         "promised": [identity for identity in catalogue() if identity not in left_out],
@@ -190,12 +211,20 @@ def fresh_directory(target: Target, chosen: Path | None) -> Path:
     """
     host = (urlsplit(target.url).hostname or "target").replace(":", "-")
     run = chosen or Path("reports") / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{host}"
-    made(run)
-    if any(run.glob("evidence.jsonl*")):
-        if chosen is None:
-            return fresh_directory(target, run.with_name(f"{run.name}-{time.time_ns() % 10**6:06}"))
-        raise BadInput(f"{run}: holds another run already; give an empty --output")
-    return run
+    if chosen is None and any(run.glob("evidence.jsonl*")):
+        return fresh_directory(target, run.with_name(f"{run.name}-{time.time_ns() % 10**6:06}"))
+    return vacant(run)
+
+
+def vacant(directory: Path) -> Path:
+    """The directory itself, made where it was not there, and without a run in it.
+
+    Raises:
+        BadInput: it holds another run, or cannot be made.
+    """
+    if any(made(directory).glob("evidence.jsonl*")):
+        raise BadInput(f"{directory}: holds another run already; give an empty --output")
+    return directory
 
 
 def made(directory: Path) -> Path:
@@ -258,52 +287,17 @@ async def _journaled(  # noqa: PLR0913  # what a run is made of
     seen: Callable[[Exchange], None],
 ) -> None:
     begun = time.monotonic()
-    made = [probe for probe in asked.probes if probe.name.startswith(PREFIX)]
-    target = replace(target, limits=_grown(target, selection, made))
-    sent = 0
-    tokens = sum(cost(probe, target.max_output_tokens) for probe in asked.probes)
+    target = replace(target, limits=_limits(target, selection, asked))
     with evidence.Journal(run / "evidence.jsonl", head) as journal:
-        exchanges: list[Exchange] = []
-
-        def kept(exchange: Exchange) -> None:
-            nonlocal sent
-            sent += exchange.ended is not Ending.UNSENT
-            exchanges.append(exchange)
-            journal.record(exchange)
-            seen(exchange)
-
-        def second(exchange: Exchange) -> None:
-            kept(replace(exchange, round=2))
-
-        async def one(probe: Probe) -> Exchange | None:
-            nonlocal tokens
-            left = target.limits.max_requests - sent
-            more = cost(probe, target.max_output_tokens)
-            if left < 1 or tokens + more > target.limits.max_tokens:
-                return None
-            tokens += more
-            before = len(exchanges)
-            limits = replace(target.limits, max_requests=left)
-            await observe((probe,), target=replace(target, limits=limits), key=key, record=kept, opening=probe.name)
-            return exchanges[-1] if len(exchanges) > before else None
+        sending = Sending(journal, target=target, key=key, asked=asked, seen=seen)
 
         def close(ended: str, reason: str) -> None:
             journal.arrived(behind.arrivals if behind else ())
             took = round(time.monotonic() - begun, 3)
-            journal.close({"ended": ended, "reason": reason, "duration_s": took, "requests": sent})
+            journal.close({"ended": ended, "reason": reason, "duration_s": took, "requests": sending.requests})
 
         try:
-            outcome = await observe(asked.probes, target=target, key=key, record=kept, opening=OPENING.name)
-            again = _undecided(exchanges, asked) if outcome.ended is Ended.COMPLETE and not selection.quick else ()
-            left = target.limits.max_requests - sent
-            if again and left > sum(len(probe.steps) for probe in again):
-                rest = replace(target, limits=replace(target.limits, max_requests=left))
-                await observe((OPENING, *again), target=rest, key=key, record=second, opening=OPENING.name)
-            if selection.examples and outcome.ended is Ended.COMPLETE:
-                drawn = _drawn(target, selection)
-                found = await smaller(tuple(exchanges), drawn, one, most=selection.shrinks)
-                if remembered := _remembered(target, selection):
-                    remembered.renew(found, answered=unbroken(exchanges, drawn))
+            outcome = await _stages(sending, target=target, selection=selection, asked=asked)
             await _settled(behind)
         except asyncio.CancelledError:
             close("interrupted", "")
@@ -315,6 +309,33 @@ async def _settled(behind: Backend | None) -> None:
     """Wait for the backend to end its last answers, a gateway that goes on listening to them included."""
     if behind:
         await asyncio.to_thread(behind.settled, within=_SETTLING)
+
+
+def _limits(target: Target, selection: Selection, asked: Plan) -> Limits:
+    """The limits of sending a plan; a shard has its portion of the run's."""
+    whole = asked.part.whole if asked.part else asked
+    made = [probe for probe in whole.probes if probe.name.startswith(PREFIX)]
+    return sharding.portion(_grown(target, selection, made, whole), asked, cap=target.max_output_tokens)
+
+
+async def _stages(sending: Sending, *, target: Target, selection: Selection, asked: Plan) -> Outcome:
+    """Send the plan, and then what depends on the answers: another try, further rounds, smaller requests."""
+    outcome = await sending.plan()
+    if outcome.ended is Ended.COMPLETE and not selection.quick and (again := _undecided(sending.exchanges, asked)):
+        await sending.second(again)
+    if outcome.ended is Ended.COMPLETE and asked.rounds > 1:
+        left_out = filtered(selection, catalogue())
+        stopped = await repeat(
+            sending.exchanges, probes=asked.repeated, times=asked.rounds, left_out=left_out, ask=sending.further
+        )
+        outcome = stopped or outcome
+    if outcome.ended is Ended.COMPLETE and selection.examples:
+        drawn = _drawn(target, selection)
+        found = await smaller(tuple(sending.exchanges), drawn, sending.one, most=selection.shrinks)
+        # A shard keeps nothing: what one keeps would change the plan of the next.
+        if asked.part is None and (remembered := _remembered(target, selection)):
+            remembered.renew(found, answered=unbroken(sending.exchanges, drawn))
+    return outcome
 
 
 def _undecided(exchanges: Sequence[Exchange], asked: Plan) -> tuple[Probe, ...]:
@@ -329,6 +350,16 @@ def _undecided(exchanges: Sequence[Exchange], asked: Plan) -> tuple[Probe, ...]:
             found = verdict.judged(row, check, final).verdict
             wanted |= names if found is verdict.Verdict.INCONCLUSIVE else set()
     return tuple(probe for probe in asked.probes if probe.name in wanted and probe is not OPENING)
+
+
+def merge(runs: Sequence[Path], output: Path) -> None:
+    """Write the evidence of a whole run, put together from that of its shards, into an empty directory.
+
+    Raises:
+        BadInput: they are not all the shards of one run, or it cannot be written.
+    """
+    whole = sharding.merged(runs)
+    sharding.written(whole, vacant(output))
 
 
 def judged(run: Path, known: Sequence[Entry] | None = None) -> Judgement:

@@ -1,5 +1,6 @@
 """Which requirements a run is about."""
 
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -14,6 +15,33 @@ NOT_SELECTED: Final = "not selected"
 
 BASES: Final = ("stated", "shown", "implied", "supplement")
 """What a requirement can rest on, from the firmest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One part of a run whose parts are sent apart, each by a process or a machine of its own, and then merged."""
+
+    number: int
+    """From 1."""
+    of: int
+    own_server: bool = False
+    """Each part starts the embedded server for itself, so that the address says nothing of what was asked."""
+
+    @classmethod
+    def named(cls, name: str, *, own_server: bool = False) -> "Shard":
+        """The shard of a name like `2/5`.
+
+        Raises:
+            BadInput: it is no such name.
+        """
+        number, _, of = name.partition("/")
+        if not (_is_count(number) and _is_count(of) and int(number) <= int(of)):
+            raise BadInput(f"--shard {name}: not a part of a whole; write the part and how many there are, as in 2/5")
+        return cls(number=int(number), of=int(of), own_server=own_server)
+
+
+def _is_count(text: str) -> bool:
+    return re.fullmatch(r"[1-9][0-9]{0,2}", text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +66,10 @@ class Selection:
     """How many requests may be sent to find the smallest that shows a violation."""
     remembered: Path | None = None
     """The directory that holds what earlier runs found; without it nothing is remembered."""
+    repeat: int = 1
+    """How often to ask what can differ from call to call."""
+    shard: Shard | None = None
+    """The part of all this that is sent."""
 
     def __str__(self) -> str:
         """The selection as options, for the report."""
@@ -46,6 +78,7 @@ class Selection:
         words += [f"--basis {name}" for name in self.bases]
         words += ["--quick"] if self.quick else []
         words += [f"--examples {self.examples} --seed {self.seed}"] if self.examples else []
+        words += [f"--repeat {self.repeat}"] if self.repeat > 1 else []
         if self.chosen is not None:
             words.append(f"{len(self.chosen)} requirements picked by name")
         return " ".join(words) or "everything"

@@ -8,13 +8,14 @@ from enum import StrEnum
 from typing import Any, Final
 
 from conformance.baseline import LAPSED, Entry, Listed, Standing, day, fits
-from conformance.check import Check, Violation
+from conformance.check import Check, Group, Violation, grouped
 from conformance.document import at
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
 from conformance.plan import FAIR_CAP
 from conformance.reading import Inconclusive, Unobservable, answer, asked, authorized, legal
 from conformance.requirement import CAPABILITIES, CLASSES, Level, Requirement
+from conformance.stability import Observed, Outcome, observed
 
 
 class Verdict(StrEnum):
@@ -45,6 +46,10 @@ class Finding:
     """Ids of exchanges: those that broke it first, then some that kept it."""
     violations: tuple[tuple[str, Violation], ...] = ()
     """Each with the id of its exchange."""
+    outcomes: tuple[Outcome, ...] = ()
+    """What each exchange, or group of them, that decided it showed."""
+    observed: Observed | None = None
+    """What the observations amount to, where the run repeated some."""
     excused: bool = False
     """Undecided for want of what the target file does not provide, or since it was not asked for."""
     probes: frozenset[str] = frozenset()
@@ -112,11 +117,16 @@ def concluded(
     if lost := sorted(set(evidence.header["promised"]) - {finding.requirement.id for finding in findings}):
         verdict = "incomplete" if verdict == "conformant" else verdict
         reason = "; ".join(filter(None, (reason, f"promised and not judged: {', '.join(lost)}")))
+    classes = {name: _class_verdict(name, findings, given, strict=strict) for name in CLASSES}
+    if part := evidence.header.get("shard"):
+        verdict = "incomplete" if verdict == "conformant" else verdict
+        reason = "; ".join(filter(None, (reason, f"shard {part['number']} of {part['of']}: merge them")))
+        classes = {name: "partial" if word == "conformant" else word for name, word in classes.items()}
     return Conclusion(
         verdict=verdict,
         reason=reason,
         ended=ended,
-        classes={name: _class_verdict(name, findings, given, strict=strict) for name in CLASSES},
+        classes=classes,
         capabilities=capabilities,
         findings=findings,
         baseline=None if baseline is None else listed,
@@ -214,7 +224,16 @@ def _finding(row: Requirement, check: Check | None, exchanges: Sequence[Exchange
             else Finding(requirement=row, verdict=Verdict.ERROR, explanation=missing)
         )
     found = judged(row, check, exchanges, given.in_force(row.id))
-    return found if found.seen or found.verdict is Verdict.ERROR else _unseen(found, given)
+    if not found.seen and found.verdict is not Verdict.ERROR:
+        return _unseen(found, given)
+    return _rated(found) if given.header.get("repeat", 1) > 1 else found
+
+
+def _rated(found: Finding) -> Finding:
+    """A finding of a run that repeated some requests, with what the repetition tells."""
+    rate = observed(found.outcomes)
+    told = f"; {rate.told}" if rate and found.verdict is Verdict.FAIL else ""
+    return replace(found, observed=rate, explanation=found.explanation + told)
 
 
 def _not_asked(row: Requirement, given: _Given) -> Finding | None:
@@ -261,7 +280,7 @@ def _unseen(found: Finding, given: _Given) -> Finding:
     if lacking := _lacking(row, given):
         return _untested(row, lacking, excused=True)
     if row.id in given.left_out:
-        return _untested(row, given.left_out[row.id], excused=bool(given.header["quick"]))
+        return _untested(row, given.left_out[row.id], excused=bool(given.header["quick"] or given.header.get("shard")))
     if given.ended != "complete" and not found.explanation:
         return _untested(row, f"the run was {given.ended} before anything could show it", excused=False)
     explanation = found.explanation or "no exchange could show it"
@@ -278,42 +297,34 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange], baseli
     A finding with `seen` 0 decided nothing; its explanation gathers the reasons, those of the requests that were
     made to decide it before any other's. `baseline` holds the entries of this requirement that are in force.
     """
-    chosen = [exchange for exchange in exchanges if check.when(exchange)]
     kept: list[str] = []
     broken: list[tuple[str, Violation]] = []
-    clouded: list[tuple[str, str]] = []
+    clouded: list[tuple[Exchange, str]] = []
+    outcomes: list[Outcome] = []
     unshown: list[tuple[Exchange, str]] = []
     probes: set[str] = set()
-    for group in check.groups(chosen, exchanges):
+    for group in grouped(check, exchanges):
         first = group[0].id
-        before, settled = len(broken), len(kept) + len(broken)
         try:
-            # What was seen broken stays seen, though the check then finds that the rest cannot be.
-            broken += ((violation.on or first, violation) for violation in check.find(*group))
-        except Unobservable as reason:
-            unshown.append((group[0], str(reason)))
-        except Inconclusive as reason:
-            clouded.append((first, str(reason)))
+            found, reason = _shown(check, group)
         except Exception as error:  # noqa: BLE001  # a fault of ours must not be told as the target's
             explanation = f"the suite's own check failed on {first}: {type(error).__name__}: {error}"
             return Finding(requirement=row, verdict=Verdict.ERROR, explanation=explanation, seen=1, evidence=(first,))
-        else:
-            if len(broken) == before:
-                kept.append(first)
-        probes |= {exchange.probe for exchange in group} if len(kept) + len(broken) > settled else set()
+        broken += [(violation.on or first, violation) for violation in found]
+        if found or reason is None:
+            outcomes.append((group[0].probe, bool(found)))
+            probes |= {exchange.probe for exchange in group}
+        if isinstance(reason, Inconclusive):
+            clouded.append((group[0], str(reason)))
+        elif reason is not None:
+            unshown.append((group[0], str(reason)))
+        elif not found:
+            kept.append(first)
     if broken:
         failure = _failure(row, kept, broken, exchanges, baseline)
-        return replace(failure, probes=frozenset(probes))
-    if clouded:
-        identity, explanation = clouded[0]
-        ids = tuple(dict.fromkeys(identity for identity, _ in clouded))
-        return Finding(
-            requirement=row,
-            verdict=Verdict.INCONCLUSIVE,
-            explanation=f"{identity}: {explanation}",
-            seen=len(kept),
-            evidence=(ids + tuple(kept))[:_EVIDENCE],
-        )
+        return replace(failure, probes=frozenset(probes), outcomes=tuple(outcomes))
+    if left_open := _left_open(clouded, outcomes):
+        return _clouded(row, left_open, kept, outcomes)
     if kept and ("examples" not in row.needs or len(kept) >= _TELLING * (len(kept) + len(unshown))):
         return Finding(
             requirement=row,
@@ -321,6 +332,7 @@ def judged(row: Requirement, check: Check, exchanges: Sequence[Exchange], baseli
             seen=len(kept),
             evidence=tuple(kept[:_EVIDENCE]),
             probes=frozenset(probes),
+            outcomes=tuple(outcomes),
         )
     return _undecided(row, check, kept, unshown)
 
@@ -359,6 +371,39 @@ def _failure(
         violations=tuple(ordered[:_VIOLATIONS]),
         listed=tuple(dict.fromkeys(entry for entries in covered for entry in entries)),
         unlisted=unlisted,
+    )
+
+
+def _shown(check: Check, group: Group) -> tuple[list[Violation], Unobservable | Inconclusive | None]:
+    """What a group shows, and why no more where a check says so."""
+    found: list[Violation] = []
+    try:
+        # What was seen broken stays seen, though the check then finds that the rest cannot be.
+        found.extend(check.find(*group))
+    except (Unobservable, Inconclusive) as reason:
+        return found, reason
+    return found, None
+
+
+def _left_open(clouded: Sequence[tuple[Exchange, str]], outcomes: Sequence[Outcome]) -> list[tuple[Exchange, str]]:
+    """What leaves a requirement open: not who was asked once more, where another answer to the same has decided it."""
+    shown = {probe for probe, _ in outcomes}
+    return [(exchange, reason) for exchange, reason in clouded if exchange.round == 1 or exchange.probe not in shown]
+
+
+def _clouded(
+    row: Requirement, clouded: Sequence[tuple[Exchange, str]], kept: Sequence[str], outcomes: Sequence[Outcome]
+) -> Finding:
+    """The finding where what was shown cannot be told from innocence."""
+    exchange, explanation = clouded[0]
+    ids = tuple(dict.fromkeys(exchange.id for exchange, _ in clouded))
+    return Finding(
+        requirement=row,
+        verdict=Verdict.INCONCLUSIVE,
+        explanation=f"{exchange.id}: {explanation}",
+        seen=len(kept),
+        evidence=(*ids, *kept)[:_EVIDENCE],
+        outcomes=tuple(outcomes),
     )
 
 

@@ -138,6 +138,20 @@ def backend_told(backend: Mapping[str, Any]) -> str:
     return told + again + lost
 
 
+def rates_told(rows: Iterable[Row]) -> str:
+    """What a run that repeated some requests adds to its verdicts, in a sentence; empty where it repeated none."""
+    observed = [row["observed"] for row in rows if "observed" in row]
+    if not observed:
+        return ""
+    times = sorted(each["of"] for each in observed)
+    told = f"{len(observed)} requirements were observed {times[0]} to {times[-1]} times."
+    kept = [each for each in observed if not each["broken"]]
+    if kept:
+        least = 100 * max(each["excludes"] for each in kept)
+        told += f" {len(kept)} of them were kept each time, which excludes a rate of {least:.2g} %, or of less."
+    return told
+
+
 def listed(names: Iterable[str], *, limit: int) -> str:
     """Some names separated by commas; those past `limit` are only counted."""
     names = tuple(names)

@@ -17,6 +17,7 @@ from conformance.report.findings import (
     listed,
     meaning,
     place,
+    rates_told,
     spoken,
 )
 from conformance.report.visible import cut, visible, visible_lines
@@ -93,11 +94,13 @@ def _facts(report: Mapping[str, Any]) -> str:
     spent = f"{report['requests']} requests, {tokens['prompt']} + {tokens['completion']} tokens"
     exercised = (f"Exercised: {inputs_told(report['inputs'])}",) if "inputs" in report else ()
     behind = (f"Behind: {backend_told(report['backend'])}",) if "backend" in report else ()
+    rates = (f"Repeated: {told}",) if (told := rates_told(report["requirements"])) else ()
     facts = (
         f"Model {_code(target['model'])}, profile {target['profile']}, selection {_code(report['selection'])}",
         f"Requirements: {counts or 'none'}",
         *exercised,
         *behind,
+        *rates,
         f"{spent}, {report['duration_s']:.1f} s, begun {_prose(report['started'])}, {report['ended']}",
         f"chat-conformance {_prose(report['suite']['version'])}",
     )

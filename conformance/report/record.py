@@ -14,6 +14,7 @@ from conformance.exchange import Exchange
 from conformance.generate.inputs import Inputs, Share, inputs
 from conformance.reading import Inconclusive, Unobservable, completion, scenario_of, stream, streamed
 from conformance.report import regression
+from conformance.stability import Observed, excluded, interval
 from conformance.verdict import Conclusion, Finding, Verdict
 
 FORMAT: Final = "chat-conformance-report/1"
@@ -85,6 +86,7 @@ def _requirement(finding: Finding, by_id: Mapping[str, Exchange], key: str, mode
         "verdict": finding.verdict.value,
         "explanation": finding.explanation,
         "seen": finding.seen,
+        **({"observed": _observed(finding.observed)} if finding.observed else {}),
         "evidence": list(finding.evidence),
         "violations": [
             {
@@ -124,6 +126,12 @@ def _known(finding: Finding) -> dict[str, Any]:
     return (
         {"known": [{name: entry[name] for name in ("reason", "link", "until")} for entry in entries]} if entries else {}
     )
+
+
+def _observed(found: Observed) -> dict[str, Any]:
+    low, high = interval(found.broken, found.of)
+    rest = {} if found.broken else {"excludes": excluded(found.of)}
+    return {"broken": found.broken, "of": found.of, "low": low, "high": high, **rest, "told": found.told}
 
 
 def _inputs(made: Inputs) -> dict[str, Any]:

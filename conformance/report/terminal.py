@@ -24,6 +24,7 @@ from conformance.report.findings import (
     inputs_told,
     meaning,
     place,
+    rates_told,
     spoken,
 )
 from conformance.report.visible import cut, visible, visible_lines
@@ -198,6 +199,8 @@ def _print_verdict(report: Mapping[str, Any], found: Findings, console: Console)
         _print(console, Text(f"{inputs['generated']} generated; exercised: {inputs_told(inputs)}", style="dim"))
     if behind := report.get("backend"):
         _print(console, Text(backend_told(behind), style="dim"))
+    if told := rates_told(report["requirements"]):
+        _print(console, Text(told, style="dim"))
     _print(console, Text(visible(f"{meaning(report)} {report['reason']}".rstrip())))
     numbers = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing was judged"
     _print(console, Text.assemble((verdict.upper(), f"bold {_STYLES[verdict]}"), f"  {numbers}"))

@@ -1,22 +1,23 @@
 """How the suites get their verdicts: everything they need is observed once a session, then judged."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NoReturn
 
 import pytest
 import pytest_asyncio
 
 from conformance import run
-from conformance.baseline import LAPSED
+from conformance.baseline import LAPSED, Entry
 from conformance.embedded import Stage, staged
 from conformance.generate.remembered import DEFAULT
 from conformance.requirement import Requirement, catalogue
 from conformance.run import Judgement
-from conformance.selection import Selection
+from conformance.selection import Selection, Shard
+from conformance.suites.spreading import spread
 from conformance.target import BadInput, Target, checked, described, key_of
 from conformance.verdict import DECIDED, Finding, Verdict, gates
 
@@ -66,12 +67,75 @@ def _requirements(items: Iterable[pytest.Item]) -> Iterator[str]:
             yield row.id
 
 
+async def _observed(
+    config: pytest.Config, stage: Stage, *, selection: Selection, known: Sequence[Entry] | None
+) -> Path:
+    """The directory of a run that this process sends alone, with its reports."""
+    asked = run.plan(stage.target, selection)
+    place = run.fresh_directory(stage.target, config.getoption("--conformance-output"))
+    config.stash[_PLACE] = place
+    try:
+        await run.observed(
+            place,
+            target=stage.target,
+            key=stage.key,
+            selection=selection,
+            asked=asked,
+            behind=stage.behind,
+            known=known,
+        )
+    finally:
+        if any(place.glob("evidence.jsonl*")):
+            run.write_reports(place, run.judged(place).report, place)
+    return place
+
+
+async def _spread(config: pytest.Config, stage: Stage, *, selection: Selection, known: Sequence[Entry] | None) -> Path:
+    """The directory of a run that the workers of pytest-xdist send together, with its reports."""
+    target = stage.target
+    if stage.behind:
+        raise BadInput("[backend]: one process hosts the scripted backend; run the suites without pytest-xdist")
+    worker: Mapping[str, Any] = config.workerinput  # type: ignore[attr-defined]  # pytest-xdist gives it
+    of, mine = worker["workercount"], int(worker["workerid"].removeprefix("gw"))
+    own = not config.getoption("--target")
+    shared = Path(tempfile.gettempdir()) / f"chat-conformance-{worker['testrunuid']}"
+    run.made(shared)
+    _handed(config)["shared"] = str(shared)
+    shards = [Shard(number=(mine + turn) % of + 1, of=of, own_server=own) for turn in range(of)]
+
+    async def observe(shard: Shard, place: Path) -> None:
+        part = replace(selection, shard=shard)
+        asked = run.plan(target, part)
+        await run.observed(place, target=target, key=stage.key, selection=part, asked=asked, known=known)
+
+    def merge(places: Sequence[Path]) -> Path:
+        whole = run.fresh_directory(target, config.getoption("--conformance-output"))
+        run.merge(places, whole)
+        run.write_reports(whole, run.judged(whole).report, whole)
+        return whole
+
+    return await spread(shared, shards=shards, observe=observe, merge=merge)
+
+
+def _handed(config: pytest.Config) -> dict[str, str]:
+    """What a worker of pytest-xdist tells the process that it answers to; the plugin reads it there."""
+    handed: dict[str, str] = config.workeroutput.setdefault("conformance", {})  # type: ignore[attr-defined]  # as above
+    return handed
+
+
+def _leave(session: pytest.Session, message: str, *, code: int) -> NoReturn:
+    """End the session with one message; a worker of pytest-xdist cannot do that, and has the others told to stop."""
+    if hasattr(session.config, "workerinput"):
+        _handed(session.config)["code"] = str(code)
+        session.shouldstop = message
+        raise pytest.fail.Exception(message, pytrace=False) from None
+    pytest.exit(message, returncode=code)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator[Judgement]:
     """The judgement of all that the collected items need asked, which is sent once for the whole session."""
     config = request.config
-    if hasattr(config, "workerinput"):
-        pytest.exit("the suites send concurrently by themselves; run them without pytest-xdist", returncode=2)
     chosen = frozenset(_requirements(request.session.items))
     selection = Selection(
         chosen=None if chosen == catalogue().keys() else chosen,
@@ -85,29 +149,21 @@ async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator
         known = run.baseline(file) if file else None
         with ExitStack() as stack:
             stage = _stage(config, stack)
-            asked = run.plan(stage.target, selection)
-            place = run.fresh_directory(stage.target, config.getoption("--conformance-output"))
-            config.stash[_PLACE] = place
-            try:
-                await run.observed(
-                    place,
-                    target=stage.target,
-                    key=stage.key,
-                    selection=selection,
-                    asked=asked,
-                    behind=stage.behind,
-                    known=known,
-                )
-            except asyncio.CancelledError:
-                run.write_reports(place, run.judged(place).report, place)
-                raise
+            if hasattr(config, "workerinput"):
+                place = await _spread(config, stage, selection=selection, known=known)
+            else:
+                place = await _observed(config, stage, selection=selection, known=known)
         judgement = run.judged(place)
-        run.write_reports(place, judgement.report, place)
+        if hasattr(config, "workerinput"):
+            conclusion, requests = judgement.conclusion, str(judgement.report["requests"])
+            _handed(config).update(
+                verdict=conclusion.verdict, reason=conclusion.reason, requests=requests, place=str(place)
+            )
     except BadInput as mistake:
-        pytest.exit(f"chat-conformance: {mistake}", returncode=2)
+        _leave(request.session, f"chat-conformance: {mistake}", code=2)
     config.stash[_JUDGEMENT] = judgement
     if judgement.conclusion.verdict == "aborted":
-        pytest.exit(f"chat-conformance: aborted: {judgement.conclusion.reason}", returncode=3)
+        _leave(request.session, f"chat-conformance: aborted: {judgement.conclusion.reason}", code=3)
     yield judgement
 
 
