@@ -614,6 +614,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "tells every call as a part of the first",
         each_step(_merged),
         "tools.exact-calls",
+        "stream.equals-unstreamed",
         "stream.garbled-not-relayed",
         "tools.stream-arguments",
         says="the calls",
