@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from conformance.server.generation import (
     CallArguments,
@@ -162,10 +162,14 @@ def body(document: object) -> bytes:
 async def writes(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[tuple[float, bytes], None]:
     """What is written when: seconds to wait and the bytes that then go out, a frame a write.
 
-    The pause of a millisecond lets a reader see the frames arrive one after the other.
+    A pause of a millisecond lets a reader see the frames arrive one after the other; the first few hundred show that.
     """
-    delay = 0.0
+    number = 0
     async with aclosing(frames):
         async for told in frames:
-            yield delay, told
-            delay = 0.001
+            yield 0.001 if 0 < number < _APART else 0.0, told
+            number += 1
+
+
+_APART: Final = 300
+"""Frames of a stream that are written apart."""

@@ -5,6 +5,7 @@ from typing import Final
 from conformance.server.deviation import Variant
 from conformance.server.variants import (
     answers,
+    behind,
     calls,
     chunks,
     connection,
@@ -25,5 +26,6 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     *refused.VARIANTS,
     *connection.VARIANTS,
     *pace.VARIANTS,
+    *behind.VARIANTS,
 )
 """Every variant; no two share an id."""
