@@ -175,9 +175,27 @@ def live(session: nox.Session) -> None:
     against_a_model(session, "run.py")
 
 
+def litellm(session: nox.Session) -> str:
+    """The command of LiteLLM's proxy, in an environment of its own, since it pins what the suite leaves open."""
+    place = Path(session.virtualenv.location) / "litellm"
+    if not (place / "bin" / "litellm").exists():
+        session.run("python", "-m", "venv", str(place), silent=True)
+        pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        session.run(*pip, "-c", "live/litellm-constraints.txt", "-r", "live/litellm.txt", external=True)
+    return str(place / "bin" / "litellm")
+
+
+@nox.session(name="live-gateway", default=False, reuse_venv=True)
+def live_gateway(session: nox.Session) -> None:
+    """The suite against LiteLLM's proxy, from both sides; `--output DIR` says where its files go."""
+    session.install(".")
+    session.run("python", "live/gateway.py", *session.posargs, env={"LITELLM": litellm(session)})
+
+
 @nox.session(default=False, reuse_venv=True)
 def publish(session: nox.Session) -> None:
     """The published reports, made anew in reports/."""
+    session.env["LITELLM"] = litellm(session)
     against_a_model(session, "publish.py")
 
 
