@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance import evidence, run, verdict
+from conformance import evidence, run, schema, verdict
 from conformance.backend import hosted
 from conformance.checks import CHECKS, SCRIPTED
 from conformance.embedded import staged
@@ -212,6 +212,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_the_example_is_conformant_and_leaves_nothing_untested_that_can_be_tested(whole: dict[str, Any]) -> None:
     assert whole["verdict"] == "conformant"
+    assert schema.defects("report.schema.json", whole) == ()
     left = {row["id"] for row in whole["requirements"] if row["verdict"] not in {"pass", "not_applicable"}}
     nobody = {name for name, row in catalogue().items() if row.untested}
     generated = {name for name, row in catalogue().items() if "examples" in row.needs}
