@@ -224,6 +224,9 @@ def _reproduced(header: Mapping[str, Any]) -> dict[str, Any]:
         told.append(f"max_output_tokens = {target['max_output_tokens']}")
     if target["capabilities"]:
         told.append(", ".join(f"{name} = {json.dumps(has)}" for name, has in sorted(target["capabilities"].items())))
+    if backing := target.get("backend"):
+        said = ", ".join(f"{name} = {value!r}" for name, value in backing.items() if value is not None)
+        told.append(f"[backend] {said}".replace("'", '"'))
     if target["triggers"]:
         told.append(f"how to bring about {', '.join(target['triggers'])}")
     if told:

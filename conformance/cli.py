@@ -165,9 +165,8 @@ def _described(url: str | None, options: dict[str, Any]) -> Target:
 
 
 @contextmanager
-def _stage(url: str | None, options: dict[str, Any]) -> Iterator["Stage"]:
+def _stage(described: Target, options: dict[str, Any]) -> Iterator["Stage"]:
     """What the run plays on; where nothing is sent, nothing but an embedded server is started."""
-    described = _described(url, options)
     from conformance.embedded import Stage, staged  # noqa: PLC0415  # a server only where one is wanted
 
     if described.url and options["dry_run"]:
@@ -195,6 +194,7 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
 
     Without URL and --config the embedded reference server is asked.
     """
+    described = _described(url, options)
     selection = Selection(
         only=options["only"],
         classes=options["classes"],
@@ -206,12 +206,12 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         shrinks=options["max_shrinks"],
         remembered=options["database"],
         repeat=options["repeat"],
-        shard=Shard.named(options["shard"], own_server=not (url or options["config"])) if options["shard"] else None,
+        shard=Shard.named(options["shard"], own_server=not described.url) if options["shard"] else None,
     )
     known = run.baseline(options["baseline"]) if options["baseline"] else None
     before = run.comparable(options["against"]) if options["against"] else None
     console = Console(stderr=False, soft_wrap=False)
-    with _stage(url, options) as stage:
+    with _stage(described, options) as stage:
         asked = run.plan(stage.target, selection)
         if options["dry_run"]:
             _print_plan(asked)

@@ -22,6 +22,7 @@ _ALIKE: Final = (
     "target",
     "selection",
     "strict",
+    "baseline",
     "quick",
     "examples",
     "seed",
@@ -206,6 +207,7 @@ def merged(runs: Sequence[Path]) -> Evidence:
         header={**header, "shards": of},
         exchanges=tuple(_renumbered([found.exchanges for _, found in parts])),
         footer=_footer([found for _, found in parts], header["started"]),
+        strays=tuple(arrival for _, found in parts for arrival in found.strays),
     )
 
 
@@ -219,6 +221,8 @@ def written(whole: Evidence, run: Path) -> None:
         with Journal(run / "evidence.jsonl", whole.header) as journal:
             for exchange in whole.exchanges:
                 journal.record(exchange)
+                journal.arrived(exchange.arrivals)
+            journal.arrived(whole.strays)
             if whole.footer is not None:
                 journal.close(whole.footer)
         evidence.compressed(run)

@@ -225,3 +225,18 @@ def test_the_report_says_what_reached_the_backend(whole: dict[str, Any]) -> None
     assert told["requests"] >= 250
     assert told["asked_again"] == 0
     assert told["unreached"] == 0
+
+
+def test_shards_put_together_say_what_one_run_says(tmp_path: Path, whole: dict[str, Any]) -> None:
+    shards = [tmp_path / str(number) for number in (1, 2)]
+    for number, place in enumerate(shards, 1):
+        assert command("run", "--config", EXAMPLE, "--shard", f"{number}/2", "--output", place).code == 4
+    merged = command("merge", *shards, "--output", tmp_path / "whole")
+    assert merged.code == 0, merged.said
+    report = json.loads((tmp_path / "whole" / "report.json").read_bytes())
+
+    def verdicts(of: dict[str, Any]) -> dict[str, str]:
+        return {row["id"]: row["verdict"] for row in of["requirements"]}
+
+    assert verdicts(report) == verdicts(whole)
+    assert report["backend"] == whole["backend"]
