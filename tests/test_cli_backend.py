@@ -25,15 +25,18 @@ def test_the_command_plays_what_is_asked_and_says_what_it_received() -> None:
         text=True,
         env=environment(),
     ) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        address = next(word for word in first.split() if word.startswith("http://")).rstrip(";")
-        body = b'{"stream": true, "messages": [{"role": "user", "content": "[scenario:frames-crlf:1f]"}]}'
-        with urllib.request.urlopen(f"{address}/chat/completions", data=body, timeout=PATIENCE) as answer:
-            assert b"data: [DONE]\r\n" in answer.read()
-        assert process.stdout.readline().startswith("frames-crlf streamed, ")
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=PATIENCE)
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            address = next(word for word in first.split() if word.startswith("http://")).rstrip(";")
+            body = b'{"stream": true, "messages": [{"role": "user", "content": "[scenario:frames-crlf:1f]"}]}'
+            with urllib.request.urlopen(f"{address}/chat/completions", data=body, timeout=PATIENCE) as answer:
+                assert b"data: [DONE]\r\n" in answer.read()
+            assert process.stdout.readline().startswith("frames-crlf streamed, ")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
 
     assert process.returncode == 0
     assert said == ""
