@@ -214,6 +214,13 @@ def schemathesis(session: nox.Session) -> None:
 
 
 @nox.session(default=False, reuse_venv=True)
+def benchmark(session: nox.Session) -> None:
+    """What the suite costs beside a bare client that sends the same requests, as ratios; nothing is asserted."""
+    session.install("-e", ".")
+    session.run("python", "-m", "benchmarks.overhead", *session.posargs)
+
+
+@nox.session(default=False, reuse_venv=True)
 def mutants(session: nox.Session) -> None:
     """Our own code changed in one place at a time: a test kills each mutant, or docs/mutants.md says why it lives."""
     session.install("-e", ".[dev]")
