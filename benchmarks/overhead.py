@@ -20,6 +20,7 @@ from conformance import run
 from conformance.embedded import Stage, staged
 from conformance.evidence import read
 from conformance.exchange import Exchange
+from conformance.plan import Plan
 from conformance.selection import Selection
 from conformance.target import Backing, Key, Limits, Target
 
@@ -59,7 +60,7 @@ def _measured(selection: Selection, backing: Backing | None) -> tuple[int, float
     return len(exchanges), bare, sending, judging
 
 
-async def _observed(place: Path, stage: Stage, selection: Selection, asked: run.Plan) -> None:
+async def _observed(place: Path, stage: Stage, selection: Selection, asked: Plan) -> None:
     await run.observed(
         place, target=stage.target, key=stage.key, selection=selection, asked=asked, behind=stage.behind
     )
