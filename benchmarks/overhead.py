@@ -61,9 +61,7 @@ def _measured(selection: Selection, backing: Backing | None) -> tuple[int, float
 
 
 async def _observed(place: Path, stage: Stage, selection: Selection, asked: Plan) -> None:
-    await run.observed(
-        place, target=stage.target, key=stage.key, selection=selection, asked=asked, behind=stage.behind
-    )
+    await run.observed(place, target=stage.target, key=stage.key, selection=selection, asked=asked, behind=stage.behind)
 
 
 async def _sent(exchanges: Iterable[Exchange], concurrency: int) -> None:

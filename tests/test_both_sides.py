@@ -17,7 +17,7 @@ from conformance.embedded import staged
 from conformance.evidence import Evidence
 from conformance.requirement import catalogue
 from conformance.selection import Selection
-from conformance.server.faults.behind import FAULTS
+from conformance.server.faults import FAULTS as ALL_FAULTS
 from conformance.server.faults.behind import SLUG as BACKENDS
 from conformance.target import Backing, BadInput, Key, Limits, Target
 from conformance.verdict import Finding, Verdict
@@ -28,6 +28,7 @@ from tests.miniatures.variants import Variant
 
 KEY = Key("sgk_" + "7d" * 20)
 BACKING = Backing(model=BACKENDS, max_output_tokens=512, timeout=3)
+FAULTS = [fault for fault in ALL_FAULTS if fault.behind]
 LIMITS = Limits(concurrency=32, timeout=20, deadline=60)
 EXAMPLE = Path(__file__).parent.parent / "examples" / "both-sides.toml"
 

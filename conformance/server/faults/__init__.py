@@ -6,7 +6,9 @@ from conformance.server.deviation import Fault
 from conformance.server.faults import (
     access,
     admission,
-    behind,
+    behind_answers,
+    behind_failures,
+    behind_requests,
     breaking,
     calls,
     chunks,
@@ -38,7 +40,9 @@ from conformance.server.faults import (
 FAULTS: Final[tuple[Fault, ...]] = (
     *access.FAULTS,
     *admission.FAULTS,
-    *behind.FAULTS,
+    *behind_failures.FAULTS,
+    *behind_requests.FAULTS,
+    *behind_answers.FAULTS,
     *breaking.FAULTS,
     *calls.FAULTS,
     *chunks.FAULTS,

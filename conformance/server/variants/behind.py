@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from conformance.server.app import Behaviour
 from conformance.server.changes import (
-    Asked,
     Change,
     Reaction,
     asking,
@@ -23,7 +22,7 @@ from conformance.server.changes import (
     with_field,
 )
 from conformance.server.deviation import Variant
-from conformance.server.faults.behind import SLUG
+from conformance.server.faults.behind import behind
 from conformance.server.generation import (
     CallStart,
     ChatRequest,
@@ -41,10 +40,6 @@ _PATIENCE: Final = 1.2
 """Seconds that a gateway goes on listening after its client has left."""
 _FAILURES: Final = 8
 _AWAY: Final = 0.4  # seconds
-
-
-def _behind(asked: Asked) -> bool:
-    return asked.get("model") == SLUG
 
 
 def _retrying(_arrival: Arrival, behaviour: Behaviour) -> Behaviour:
@@ -175,7 +170,7 @@ def _own_ids(_number: int, step: Step) -> Iterable[Step]:
 
 
 def _variant(identity: str, does: str, *changes: Change, unseen: tuple[str, ...] = ()) -> Variant:
-    return Variant(id=f"behind-{identity}", does=does, change=only(_behind, *changes), behind=True, unseen=unseen)
+    return Variant(id=f"behind-{identity}", does=does, change=only(behind, *changes), behind=True, unseen=unseen)
 
 
 VARIANTS: Final[tuple[Variant, ...]] = (
