@@ -143,8 +143,9 @@ def test_a_reading_lets_go_of_what_it_read_long_ago() -> None:
     reading.document(exchange)
 
     assert sys.getrefcount(exchange) > held
+    large = b'"' + b"x" * 2**16 + b'"'
     for _ in range(100):
-        reading.document(answered(b"{}"))
+        reading.document(answered(large))
     assert sys.getrefcount(exchange) == held
 
 

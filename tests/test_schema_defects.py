@@ -175,7 +175,9 @@ BROKEN: dict[tuple[str, str], list[tuple[Any, ...]]] = {
         ("/Errors.Retry", EXAMPLES["requirements"]["errors.retry-after"], "pattern", ""),
     ],
     ("target.schema.json", "target"): [
-        ("/target", ..., "required"),
+        ("/target/url", ..., "required"),
+        ("/backend/model", ..., "required"),
+        ("/backend/timeout", 1, "minimum"),
         ("/target/url", "grid.example.com", "pattern"),
         ("/target/path", "v1/chat", "pattern"),
         ("/target/profile", "azure", "enum"),
