@@ -29,7 +29,7 @@ _CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization", "cookie
 _LARGEST: Final = 32 * 1024 * 1024  # bytes of a request, or of what an address in it serves
 _MOST: Final = 5000  # arrivals kept
 _READ: Final = 30.0  # seconds for a request to come in
-_FETCH: Final = 5.0  # seconds for an address to answer
+_FETCH: Final = 1.5  # seconds for an address to answer; shorter than any gateway waits for its backend
 _START: Final = 10.0  # seconds
 _LINGER: Final = 0.05  # seconds for the peer to read what stands before a reset
 
