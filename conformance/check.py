@@ -89,7 +89,7 @@ def grouped(check: Check, exchanges: Sequence[Exchange]) -> Iterable[Group]:
         rounds.setdefault(exchange.round, []).append(exchange)
     for number in sorted({exchange.round for exchange in chosen}):
         asked = {exchange.probe for exchange in rounds[number]}
-        first = [exchange for exchange in rounds.get(1, ()) if number > 1 and exchange.probe not in asked]
+        first = [exchange for exchange in rounds.get(1, ()) if exchange.probe not in asked]
         yield from check.groups(
             [exchange for exchange in chosen if exchange.round == number], [*first, *rounds[number]]
         )

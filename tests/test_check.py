@@ -1,8 +1,9 @@
 """Which exchanges a check is shown side by side."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from conformance.check import Group, beside_control, in_sequence, side_by_side, singly, together
+from conformance.check import Group, beside_control, check, grouped, in_sequence, side_by_side, singly, together
 from conformance.exchange import Ending, Exchange
 from tests.test_verdict import exchange
 
@@ -47,3 +48,30 @@ def test_a_sequence_of_which_one_was_sent_is_none() -> None:
     chosen = [step("a", 0), step("a", 1, ended=Ending.UNSENT), step("b", 0), replace(step("b", 1), round=2)]
 
     assert names(*in_sequence(chosen, chosen)) == []
+
+
+def test_each_round_is_judged_beside_its_own_answers_or_beside_the_first_where_it_has_none() -> None:
+    exchanges = [
+        exchange("a"),
+        exchange("b"),
+        replace(exchange("a"), round=2),
+        replace(exchange("c"), round=2),
+        replace(exchange("a"), round=3),
+    ]
+    shown: list[tuple[list[str], list[str]]] = []
+
+    def noted(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterable[Group]:
+        shown.append(([each.id for each in chosen], [each.id for each in everything]))
+        return [tuple(chosen)]
+
+    rows = check("x.one", when=lambda each: each.probe == "a", probes=(), groups=noted)(lambda *_: [])
+
+    assert [[each.id for each in group] for group in grouped(rows, exchanges)] == [["a"], ["a+2"], ["a+3"]]
+    assert shown == [(["a"], ["a", "b"]), (["a+2"], ["b", "a+2", "c+2"]), (["a+3"], ["b", "a+3"])]
+
+
+def test_what_compares_all_answers_of_a_run_compares_its_rounds() -> None:
+    exchanges = [exchange("a"), replace(exchange("a"), round=2), exchange("b")]
+    rows = check("x.one", when=lambda each: each.probe == "a", probes=(), groups=together)(lambda *_: [])
+
+    assert [[each.id for each in group] for group in grouped(rows, exchanges)] == [["a", "a+2"]]
