@@ -1,6 +1,7 @@
 """How an exchange is read: what is seen, what is not, and what is forgiven."""
 
 import gzip
+import json
 import sys
 import zlib
 from dataclasses import replace
@@ -472,3 +473,35 @@ def test_a_stream_cut_anywhere_is_read_and_its_first_chunks_stay_the_same(wire: 
 
     closed = [frame for frame in cut.frames if frame.closed]
     assert tuple(closed) == whole.frames[: len(closed)]
+
+
+# Both sides, and the other surface.
+
+
+def test_an_error_in_a_chunk_is_an_error_on_the_other_surface_alone() -> None:
+    body = b'data: {"error": {"code": "500"}}\n\ndata: {"error": "x", "choices": []}\n\ndata: {"error": 7}\n\n'
+    native = reading.stream(streamed(body))
+    other = reading.stream(replace(streamed(body), profile="openai"))
+
+    assert (len(native.errors), len(native.chunks)) == (0, 3)
+    assert [chunk.payload["error"] for chunk in other.errors] == [{"code": "500"}]
+    assert len(other.chunks) == 2
+
+
+def test_a_stream_that_we_left_says_nothing_of_its_end() -> None:
+    left = streamed(b"data: {}\n\n", ended=Ending.LEFT)
+
+    with pytest.raises(Unobservable, match="we hung up"):
+        reading.lasting(left)
+
+
+@pytest.mark.parametrize(
+    "content, name",
+    [("Play [scenario:text-plain:1f] now.", "text-plain"), ("[scenario:nobody-knows:1f]", None), ("Hello.", None)],
+)
+def test_the_scenario_of_a_request_is_the_one_that_it_names(content: str, name: str | None) -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": content}]}).encode()
+    exchange = answered(b"")
+    found = reading.scenario_of(replace(exchange, request=replace(exchange.request, body=body)))
+
+    assert (found.name if found else None) == name
