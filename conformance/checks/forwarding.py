@@ -47,11 +47,16 @@ def _other(wanted: Any, found: Any, name: str) -> Iterator[Violation]:
 
 @check("parameters.forwarded", when=of(*_FORWARDED), probes=_FORWARDED)
 def forwarded(exchange: Exchange) -> Iterator[Violation]:
-    """Temperature, top_p, stop, seed, tools and tool_choice reach the backend as sent, and a limit no larger."""
+    """Temperature, top_p, stop, seed and tools reach the backend as sent, and no larger limit or other choice of tools.
+
+    The choice `auto` may be left out: it is what a backend does without one.
+    """
     for document in _each(exchange):
-        for name in ("temperature", "top_p", "seed", "stop", "tool_choice"):
+        for name in ("temperature", "top_p", "seed", "stop"):
             if (found := at(document, f"/{name}")) != (wanted := asked(exchange, f"/{name}")):
                 yield from _other(wanted, found, name)
+        if (found := at(document, "/tool_choice")) not in (MISSING, wanted := asked(exchange, "/tool_choice")):
+            yield from _other(wanted, found, "tool_choice")
         wanted, found = asked(exchange, "/tools"), at(document, "/tools")
         if not _holds(found, wanted):
             yield from _other(wanted, found, "tools")

@@ -359,6 +359,7 @@ VARIANTS: Final[tuple[Variant, ...]] = (
             ),
         ),
     ),
+    odd("leaves out the choice of tools that is no choice", on(_FORWARDED, _without("tool_choice"))),
     odd(
         "sends a lower limit than it was asked for",
         on(asking("scripted.capped"), _saying(max_tokens=100)),
