@@ -163,6 +163,19 @@ def test_a_charset_that_cannot_read_the_bytes_is_a_crash() -> None:
         (b"[" * DEEP, "", crashed("RecursionError"), "", crashed("SyntaxError")),
         (b"[" * DEEP + b"]" * DEEP, "", crashed("RecursionError"), "", crashed("TypeError")),
         *(
+            (
+                b'{"deep": '
+                + b"[" * DEEP
+                + b"]" * DEEP
+                + b', "data": {"choices": [{"message": {"content": %b}}]}}' % empty,
+                "",
+                crashed("RecursionError"),
+                empty.decode() + "\n",
+                ended,
+            )
+            for empty in (b"{}", b"[]")
+        ),
+        *(
             (b"[" * DEEP + wrong + b"]" * DEEP, "", crashed("RecursionError"), "", crashed("SyntaxError"))
             for wrong in (b"{1: 2}", b'{"a"-1}')
         ),
