@@ -191,6 +191,22 @@ def aborted() -> dict[str, Any]:
     )
 
 
+def large() -> tuple[dict[str, Any], tuple[Exchange, ...]]:
+    """A report of 5,000 long exchanges, with a violation in each."""
+    exchanges = tuple(
+        answered(b'{"status": "ok", "data": ' + b"[1]" * 3000, probe=f"p.{number}") for number in range(5000)
+    )
+    rows = [
+        row(
+            f"response.r{number}",
+            "fail",
+            violations=[violation(f"p.{number * 20 + at}", where="bytes 9000-9003") for at in range(20)],
+        )
+        for number in range(250)
+    ]
+    return report(rows, exchanges), exchanges
+
+
 def hostile(text: str) -> tuple[dict[str, Any], tuple[Exchange, ...]]:
     """A report and exchanges in which everything a target can say is `text`."""
     raw = text.encode("utf-8", "surrogatepass")

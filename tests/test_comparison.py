@@ -165,6 +165,23 @@ def test_what_was_mended_is_an_improvement(reference: Path, faulty: Path) -> Non
     assert (diff["regressions"], diff["fallen"]) == ([], [])
 
 
+def test_an_upgrade_with_three_faults_and_a_legal_change_is_told_as_that(reference: Path, place: Place) -> None:
+    upgraded = embedded(
+        place("upgraded"),
+        "errors-of-streams-are-200",
+        "usage-without-total",
+        "error-without-an-end-marker",
+        "fields-of-a-proxy",
+    )
+    diff = difference(reference, upgraded)
+
+    assert diff["result"] == "regression"
+    assert ids(diff, "regressions") == ["stream.errors-before-are-http", "stream.done-after-error", "response.usage"]
+    assert [diff[name] for name in ("warnings", "improvements", "added", "removed")] == [[], [], [], []]
+    assert {kind for kind, _ in legal(diff)} == {"header"}
+    assert any("via" in names for _, names in legal(diff))
+
+
 def test_what_stays_broken_is_no_change(faulty: Path, place: Place) -> None:
     diff = difference(faulty, embedded(place("faulty again"), "errors-of-streams-are-200"))
 

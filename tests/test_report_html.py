@@ -260,18 +260,7 @@ def test_any_text_makes_a_sound_page(text: str) -> None:
 
 
 def test_five_thousand_exchanges_make_a_small_page() -> None:
-    exchanges = [
-        samples.answered(b'{"status": "ok", "data": ' + b"[1]" * 3000, probe=f"p.{number}") for number in range(5000)
-    ]
-    rows = [
-        samples.row(
-            f"response.r{number}",
-            "fail",
-            violations=[samples.violation(f"p.{number * 20 + at}", where="bytes 9000-9003") for at in range(20)],
-        )
-        for number in range(250)
-    ]
-    page = html.page(samples.report(rows, exchanges), exchanges)
+    page = html.page(*samples.large())
 
     assert len(page.encode()) < 6_000_000
     assert page.count('<details class="exchange"') == 240

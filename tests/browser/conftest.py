@@ -23,6 +23,8 @@ QUIET = (
 )
 """Arguments without which a browser as root does not start, or speaks to its maker."""
 HOSTILE = "\"'><script>window.hit = 1</script><img src=x onerror='window.hit = 1'>" + "w" * 400
+STRANGE = "\x00\x07\x1b[31m\u202eevil\u2066\u061c</pre><script>window.hit = 1</script>" + "w" * 1_000_000
+"""Control characters, marks that turn the direction of writing, and a megabyte on one line."""
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +54,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     written = {
         "run": html.page(samples.mixed(), EVERYTHING),
         "run-hostile": html.page(report, exchanges),
+        "run-strange": html.page(*samples.hostile(STRANGE)),
+        "run-large": html.page(*samples.large()),
         "target-known": overview.page(with_known),
     }
     for name, text in written.items():

@@ -241,3 +241,21 @@ def test_the_newest_run_of_a_long_drawing_is_in_sight(browser: Browser, pages: d
         )
 
     assert sight == sorted(sight)
+
+
+def test_a_hostile_answer_is_shown_as_text(browser: Browser, pages: dict[str, Path]) -> None:
+    with opened(browser, pages["run-strange"]) as found:
+        shown = found.unfolded().evaluate("document.body.textContent")
+
+        assert "<script>window.hit = 1</script>" in shown
+        assert re.findall("[\x00-\x08\x0b-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", shown) == []
+        assert found.page.evaluate("window.hit") is None
+        assert (found.asked, found.complaints) == ([pages["run-strange"].as_uri()], [])
+        assert pages["run-strange"].stat().st_size < 2_000_000  # bytes; what is long is cut, and what is cut is counted
+
+
+def test_a_page_of_5000_exchanges_opens_whole(browser: Browser, pages: dict[str, Path]) -> None:
+    with opened(browser, pages["run-large"]) as found:
+        assert found.page.locator("details.exchange").count() == 240
+        assert found.page.locator("tr").count() == 5001
+        assert (found.asked, found.complaints) == ([pages["run-large"].as_uri()], [])
