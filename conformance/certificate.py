@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 from conformance import __version__, evidence, schema
 from conformance.document import NotJson, at, parse
+from conformance.finding import DECIDED, Finding, Verdict, gates
 from conformance.fitness import Case, case, content_of, spoken_of, unfit
 from conformance.frozen import working
 from conformance.report.certified import EXTENSION
 from conformance.requirement import CLASSES
 from conformance.signing import Envelope, NotSigned, check, private_key, public_key, sha256, signed
 from conformance.target import DEFAULT_KEY_VARIABLE, BadInput, Target
-from conformance.verdict import DECIDED, Finding, Verdict, gates
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 STATEMENT: Final = "https://in-toto.io/Statement/v1"

@@ -9,11 +9,12 @@ from conformance import __version__, evidence, run
 from conformance.checks import CHECKS
 from conformance.evidence import Evidence
 from conformance.exchange import Ending
+from conformance.finding import Finding, Verdict, gates
 from conformance.frozen import frozen, working
 from conformance.plan import askable
 from conformance.report import record
 from conformance.target import BadInput, Target
-from conformance.verdict import Conclusion, Finding, Verdict, gates
+from conformance.verdict import Conclusion
 
 _NAMED: Final = 5  # ids in a message
 

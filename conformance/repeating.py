@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from conformance import verdict
 from conformance.check import Check
 from conformance.checks import CHECKS
 from conformance.exchange import Exchange
+from conformance.finding import judged
 from conformance.generate.asked import PREFIX
 from conformance.observe import Ended, Outcome
 from conformance.plan import QUICK_REQUESTS
@@ -85,7 +85,7 @@ def _seen(
     found: dict[str, list[Observation]] = {}
     for identity, check in checks.items():
         of_the_round = replace(check, when=_in_round(check, number)) if number else check
-        outcomes = verdict.judged(catalogue()[identity], of_the_round, final).outcomes
+        outcomes = judged(catalogue()[identity], of_the_round, final).outcomes
         if mine := [outcome for outcome in outcomes if outcome[0] in names]:
             found[identity] = mine
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from conformance import __version__, evidence, sharding, verdict
+from conformance import __version__, evidence, finding, sharding, verdict
 from conformance.backend import Backend
 from conformance.baseline import Entry, from_json, loaded, to_json
 from conformance.checks import CHECKS
@@ -347,8 +347,8 @@ def _undecided(exchanges: Sequence[Exchange], asked: Plan) -> tuple[Probe, ...]:
         row = catalogue()[identity]
         names = {probe.name for probe in check.probes} & served  # a refusal is no mood
         if names and "model" in row.needs and identity not in asked.left_out:
-            found = verdict.judged(row, check, final).verdict
-            wanted |= names if found is verdict.Verdict.INCONCLUSIVE else set()
+            found = finding.judged(row, check, final).verdict
+            wanted |= names if found is finding.Verdict.INCONCLUSIVE else set()
     return tuple(probe for probe in asked.probes if probe.name in wanted and probe is not OPENING)
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
 
-from conformance import verdict
 from conformance.check import Check
 from conformance.checks import CHECKS
 from conformance.checks.generated import defect_of, valid
 from conformance.exchange import Exchange
+from conformance.finding import Verdict, judged
 from conformance.generate.asked import DEFECT, KEPT, PLAIN, PREFIX, VALID, twinned
 from conformance.generate.defects import grade_of
 from conformance.generate.shrink import Search, Spent, keeps_the_page, key, shrunk, without_the_needless
@@ -20,7 +20,6 @@ from conformance.probe import MODEL, Probe, Step, filled
 from conformance.probes import OPENING
 from conformance.reading import sent
 from conformance.requirement import catalogue
-from conformance.verdict import Verdict
 
 MOST_SEARCHES: Final = 5
 """Requirements for which a smaller request is looked for in one run; the gravest come first."""
@@ -70,7 +69,7 @@ def unbroken(exchanges: Sequence[Exchange], drawn: Drawn) -> Iterator[Body]:
 
 def _found(identity: str, check: Check, exchanges: Sequence[Exchange]) -> Exchange | None:
     """The smallest generated request that broke a requirement which no declared one broke."""
-    finding = verdict.judged(catalogue()[identity], check, exchanges)
+    finding = judged(catalogue()[identity], check, exchanges)
     if finding.verdict is not Verdict.FAIL:
         return None
     broke = {name for name, _ in finding.violations}
@@ -149,7 +148,7 @@ def breaks(identity: str, exchange: Exchange, exchanges: Sequence[Exchange]) -> 
     check = CHECKS[identity]
     alone = replace(check, when=lambda each: each is exchange and check.when(each))
     others = [each for each in exchanges if each is not exchange]
-    finding = verdict.judged(catalogue()[identity], alone, [*others, exchange])
+    finding = judged(catalogue()[identity], alone, [*others, exchange])
     return finding.verdict is Verdict.FAIL
 
 

@@ -11,13 +11,13 @@ from zlib import crc32
 
 from conformance import run
 from conformance.embedded import staged
+from conformance.finding import Verdict
 from conformance.selection import Selection
 from conformance.server.deviation import Deviation, Fault
 from conformance.server.faults import FAULTS
 from conformance.server.faults.behind import SLUG
 from conformance.server.variants import VARIANTS
 from conformance.target import Backing, Key, Limits, Target
-from conformance.verdict import Verdict
 
 DEVIATIONS: Final = {deviation.id: deviation for deviation in (*FAULTS, *VARIANTS)}
 

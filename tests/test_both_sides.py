@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from conformance import evidence, run, schema, verdict
+from conformance import evidence, run, schema
 from conformance.backend import hosted
 from conformance.checks import CHECKS, SCRIPTED
 from conformance.embedded import staged
 from conformance.evidence import Evidence
+from conformance.finding import Finding, Verdict, judged
 from conformance.requirement import catalogue
 from conformance.selection import Selection
 from conformance.server.faults import FAULTS as ALL_FAULTS
 from conformance.server.faults.behind import SLUG as BACKENDS
 from conformance.target import Backing, BadInput, Key, Limits, Target
-from conformance.verdict import Finding, Verdict
 from tests.commands import command
 from tests.miniatures.behind import MINIATURES, VARIANTS
 from tests.miniatures.model import Miniature
@@ -52,7 +52,7 @@ def innocent() -> Evidence:
 def findings(kept: Evidence) -> dict[str, Finding]:
     """What the evidence says of each requirement that needs the backend."""
     final = tuple(exchange for exchange in kept.exchanges if not exchange.retried)
-    return {name: verdict.judged(catalogue()[name], check, final) for name, check in SCRIPTED.items()}
+    return {name: judged(catalogue()[name], check, final) for name, check in SCRIPTED.items()}
 
 
 def of(found: dict[str, Finding], wanted: Verdict) -> set[str]:

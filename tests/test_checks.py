@@ -6,7 +6,7 @@ import pytest
 
 from conformance.checks import DECLARED
 from conformance.exchange import Ending, Exchange
-from conformance.verdict import Verdict
+from conformance.finding import Verdict
 from tests.miniatures import MINIATURES, VARIANTS
 from tests.miniatures.framing import DYING
 from tests.miniatures.innocent import changed, concluded, ids, innocent

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from conformance.checks import CHECKS
 from conformance.exchange import Ending, Exchange, Piece, Response, from_json, to_json
+from conformance.finding import Finding
 from conformance.reading import Inconclusive, Unobservable
 from conformance.report import record
 from conformance.requirement import CAPABILITIES
-from conformance.verdict import Conclusion, Finding
+from conformance.verdict import Conclusion
 from tests.miniatures import MINIATURES, VARIANTS
 from tests.miniatures.innocent import changed, concluded, innocent
 from tests.miniatures.model import Miniature

@@ -14,10 +14,10 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
+from conformance.finding import Verdict
 from conformance.requirement import catalogue
 from conformance.server.faults import FAULTS
 from conformance.server.variants import VARIANTS
-from conformance.verdict import Verdict
 from tests import hostile_runs
 from tests.commands import COMMAND, FILES, KEY, PATIENCE, called, command, environment, refused, report_in, verdicts
 

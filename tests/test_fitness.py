@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from conformance import __version__, fitness, run
+from conformance.finding import Finding, Verdict
 from conformance.fitness import Case, case, spoken_of, unfit
 from conformance.requirement import CLASSES
 from conformance.selection import Selection
 from conformance.server.faults import FAULTS
 from conformance.server.variants import VARIANTS
 from conformance.target import BadInput, Limits
-from conformance.verdict import Finding, Verdict
 from tests.certifying import WHOLE, ran
 
 

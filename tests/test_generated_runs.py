@@ -14,6 +14,7 @@ from conformance.check import Violation
 from conformance.checks import CHECKS
 from conformance.embedded import embedded_target
 from conformance.exchange import Exchange
+from conformance.finding import Verdict, judged
 from conformance.plan import cost
 from conformance.probe import MODEL, Probe, Step
 from conformance.probes import OPENING
@@ -24,7 +25,6 @@ from conformance.server.changes import Asked, refusing
 from conformance.server.deviation import Deviation, Fault
 from conformance.server.faults.hidden import FAULTS
 from conformance.target import Key, Limits, Target
-from conformance.verdict import Verdict, judged
 from tests.miniatures.innocent import innocent
 
 KEY: Final = Key("sgk_" + "6a" * 20)

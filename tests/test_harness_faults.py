@@ -19,6 +19,7 @@ from conformance.checks import CHECKS, DECLARED
 from conformance.document import parse
 from conformance.embedded import embedded_target
 from conformance.exchange import Ending, Exchange
+from conformance.finding import Verdict
 from conformance.probes import OPENING, PROBES
 from conformance.requirement import catalogue
 from conformance.run import EXITS
@@ -27,7 +28,7 @@ from conformance.server.changes import answering, ended_by, instead, one_in, str
 from conformance.server.deviation import Deviation
 from conformance.server.faults import FAULTS
 from conformance.target import Key, Limits
-from conformance.verdict import Conclusion, Verdict
+from conformance.verdict import Conclusion
 from tests.commands import KEY, called, report_in, verdicts
 from tests.miniatures.innocent import changed, concluded, ids, innocent
 from tests.miniatures.wire import (

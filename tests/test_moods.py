@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance import run
+from conformance.finding import Finding, Verdict
 from conformance.requirement import Level, catalogue
 from conformance.selection import Selection
 from conformance.server.generation import ChatRequest, Finish, Service, Steps
@@ -16,7 +17,6 @@ from conformance.server.model import reply
 from conformance.server.moods import MOODS, moody_services
 from conformance.server.site import Site
 from conformance.target import Key, Target
-from conformance.verdict import Finding, Verdict
 
 CARELESS = {"tools.arguments-fit"}
 """A model that fills in a tool's arguments carelessly is a warning of this SHOULD; none of the moods does."""

@@ -9,6 +9,7 @@ import pytest
 from conformance import run
 from conformance.checks import CHECKS, DECLARED, SCRIPTED
 from conformance.evidence import Evidence
+from conformance.finding import Verdict
 from conformance.plan import QUICK_REQUESTS, Plan, askable, planned
 from conformance.probe import MODEL, Echo, Probe, Step
 from conformance.probes import OPENING, PROBES
@@ -16,7 +17,6 @@ from conformance.report.record import tokens
 from conformance.requirement import Level, Requirement, catalogue
 from conformance.selection import Selection
 from conformance.target import TRIGGERS, BadInput, Limits, Target
-from conformance.verdict import Verdict
 from tests.miniatures.innocent import concluded, ids, innocent, sent
 
 TARGET = Target(url="http://x", model="m", triggers={name: {"model": name} for name in TRIGGERS})

@@ -14,6 +14,7 @@ from conformance.check import grouped
 from conformance.checks import CHECKS
 from conformance.embedded import embedded_target
 from conformance.exchange import Exchange
+from conformance.finding import Verdict, judged
 from conformance.probes import OPENING
 from conformance.repeating import REPEATED, repeated
 from conformance.requirement import catalogue
@@ -24,7 +25,6 @@ from conformance.server.faults import FAULTS
 from conformance.server.variants import VARIANTS
 from conformance.stability import CLEAR
 from conformance.target import BadInput, Key, Limits, Target
-from conformance.verdict import Verdict, judged
 from tests.commands import command, refused, report_in
 from tests.miniatures.innocent import changed, innocent
 from tests.miniatures.wire import asking, on, with_json

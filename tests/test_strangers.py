@@ -11,10 +11,11 @@ import pytest
 
 from conformance import run
 from conformance.embedded import MODEL
+from conformance.finding import Verdict
 from conformance.selection import Selection
 from conformance.server.triggers import triggers
 from conformance.target import TRIGGERS, Key, Limits, Target, checked
-from conformance.verdict import Conclusion, Verdict
+from conformance.verdict import Conclusion
 from tests.strangers import STRANGERS, Stranger
 from tests.strangers.gateway import Changes, gateway
 from tests.strangers.provider import KEY

@@ -9,10 +9,11 @@ import pytest
 from conformance.check import Check, Violation, check, singly, together
 from conformance.evidence import Evidence
 from conformance.exchange import Ending, Exchange, Piece, Request, Response
+from conformance.finding import Finding, Verdict
 from conformance.probe import Probe, Step
 from conformance.reading import Inconclusive, Unobservable
 from conformance.requirement import Level, Requirement
-from conformance.verdict import Conclusion, Finding, Verdict, concluded
+from conformance.verdict import Conclusion, concluded
 
 HEADER: Mapping[str, Any] = {
     "target": {

@@ -9,7 +9,8 @@ import pytest
 
 from conformance.check import Violation, check, singly
 from conformance.exchange import Exchange, Request
-from conformance.verdict import DECIDED, Capability, Finding, Verdict
+from conformance.finding import DECIDED, Finding, Verdict
+from conformance.verdict import Capability
 from tests.test_verdict import exchange, judged, only, row, telling
 
 NOT_ASKED = Capability(has=None, how="not asked")

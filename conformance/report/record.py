@@ -11,11 +11,12 @@ from conformance.baseline import Listed, to_json
 from conformance.document import MISSING, at, is_integer
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
+from conformance.finding import Finding, Verdict
 from conformance.generate.inputs import Inputs, Share, inputs
 from conformance.reading import Inconclusive, Unobservable, completion, scenario_of, stream, streamed
 from conformance.report import regression
 from conformance.stability import Observed, excluded, interval
-from conformance.verdict import Conclusion, Finding, Verdict
+from conformance.verdict import Conclusion
 
 FORMAT: Final = "chat-conformance-report/1"
 _KEY_VARIABLE: Final = "CHAT_API_KEY"

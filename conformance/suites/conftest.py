@@ -13,13 +13,13 @@ import pytest_asyncio
 from conformance import run
 from conformance.baseline import LAPSED, Entry
 from conformance.embedded import Stage, staged
+from conformance.finding import DECIDED, Finding, Verdict, gates
 from conformance.generate.remembered import DEFAULT
 from conformance.requirement import Requirement, catalogue
 from conformance.run import Judgement
 from conformance.selection import Selection, Shard
 from conformance.suites.spreading import spread
 from conformance.target import BadInput, Target, checked, described, key_of
-from conformance.verdict import DECIDED, Finding, Verdict, gates
 
 _ARGUMENT: Final = "requirement"
 _JUDGEMENT: Final = pytest.StashKey[Judgement]()

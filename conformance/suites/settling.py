@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.verdict import Finding, Verdict, gates
+from conformance.finding import Finding, Verdict, gates
 
 
 def settle(found: Finding, *, strict: bool) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
+from conformance.finding import Finding
 from conformance.requirement import Requirement
 from conformance.suites.settling import settle
-from conformance.verdict import Finding
 
 SECTION = "finish"
 

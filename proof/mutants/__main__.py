@@ -19,16 +19,18 @@ from proof.mutants.operators import Mutant, mutants
 from proof.mutants.survivors import Survivor, Totals
 from proof.mutants.trial import ROOT, SURVIVED, TIMEOUT, Killer, outcome, resting_on, settle, tested_by, timed
 
+_VERDICTS: Final = ("test_verdict.py", "test_verdict_wants.py", "test_baseline.py", "test_stability.py")
 TESTS: Final = {
     "sse": ("test_sse.py",),
-    "verdict": ("test_verdict.py", "test_verdict_wants.py"),
+    "finding": _VERDICTS,
+    "verdict": _VERDICTS,
     "check": ("test_check.py",),
     "reading": ("test_reading.py",),
     "clients": ("test_clients.py", "test_clients_differential.py"),
     "checks/garbling": ("test_garbling.py",),
 }
 """The tests of a module's own, run before any check is judged by it."""
-ENOUGH: Final = ("sse", "verdict")
+ENOUGH: Final = ("sse", "finding", "verdict")
 """Modules whose own tests must kill every mutant, though checks rest on them."""
 _APART: Final = {"generated", "delivery", "deaths", "forwarding"}
 """Modules that judge what only a run with --examples or with the scripted backend brings back; no evidence here is of

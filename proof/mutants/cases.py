@@ -11,13 +11,13 @@ from typing import Final
 from conformance import evidence, run
 from conformance.checks import CHECKS, DECLARED
 from conformance.exchange import Ending, Exchange
+from conformance.finding import Verdict, judged
 from conformance.requirement import Level, Requirement, catalogue
 from conformance.selection import Selection
 from conformance.server.hosting import serve_in_thread
 from conformance.server.moods import MOODS, moody_services
 from conformance.server.site import Site
 from conformance.target import Key, Target
-from conformance.verdict import Verdict, judged
 from tests.miniatures import MINIATURES, VARIANTS
 from tests.miniatures.framing import DYING
 from tests.miniatures.innocent import innocent

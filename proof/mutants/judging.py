@@ -6,8 +6,8 @@ from functools import cached_property
 
 from conformance.check import Check, Group
 from conformance.checks import CHECKS
+from conformance.finding import Finding, Verdict, judged
 from conformance.requirement import Requirement
-from conformance.verdict import Finding, Verdict, judged
 from proof.mutants.cases import Case, Shown
 
 

@@ -10,11 +10,12 @@ from conformance import evidence, run, verdict
 from conformance.checks import CHECKS
 from conformance.embedded import embedded_target
 from conformance.evidence import Evidence
+from conformance.finding import Verdict
 from conformance.plan import Plan
 from conformance.requirement import catalogue
 from conformance.selection import Selection
 from conformance.target import Limits, Target
-from conformance.verdict import Conclusion, Verdict
+from conformance.verdict import Conclusion
 from tests.miniatures.wire import Change
 
 KEY = "sgk_" + "5f" * 20

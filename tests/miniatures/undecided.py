@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from conformance.verdict import Verdict
+from conformance.finding import Verdict
 from tests.miniatures import MINIATURES, VARIANTS
 from tests.miniatures.innocent import changed, concluded, ids
 from tests.miniatures.model import Miniature
