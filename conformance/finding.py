@@ -9,7 +9,7 @@ from typing import Final
 from conformance.baseline import Entry
 from conformance.check import Check, Group, Violation, grouped
 from conformance.exchange import Exchange
-from conformance.reading import Inconclusive, Unobservable
+from conformance.reading.witness import Inconclusive, Unobservable
 from conformance.requirement import Level, Requirement
 from conformance.stability import Observed, Outcome
 

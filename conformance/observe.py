@@ -13,7 +13,8 @@ from typing import Any, Final
 from conformance.document import MISSING, NotJson, at, is_number, parse
 from conformance.exchange import Ending, Exchange
 from conformance.probe import Probe, Unrenderable
-from conformance.reading import Inconclusive, Unobservable, whole
+from conformance.reading.answers import whole
+from conformance.reading.witness import Inconclusive, Unobservable
 from conformance.target import Target
 from conformance.transport import Interrupted, Outgoing, Received, Slot, exchange, outgoing, unsent
 

@@ -18,7 +18,7 @@ from conformance.generate.shrink import Search, Spent, keeps_the_page, key, shru
 from conformance.generate.valid import Body
 from conformance.probe import MODEL, Probe, Step, filled
 from conformance.probes import OPENING
-from conformance.reading import sent
+from conformance.reading.requests import sent
 from conformance.requirement import catalogue
 
 MOST_SEARCHES: Final = 5

@@ -12,7 +12,9 @@ from conformance.evidence import Evidence
 from conformance.exchange import Exchange
 from conformance.finding import DECIDED, Finding, Verdict, gates, judged
 from conformance.plan import FAIR_CAP
-from conformance.reading import Inconclusive, Unobservable, answer, asked, authorized, legal
+from conformance.reading.answers import answer
+from conformance.reading.requests import asked, authorized, legal
+from conformance.reading.witness import Inconclusive, Unobservable
 from conformance.requirement import CAPABILITIES, CLASSES, Requirement
 from conformance.stability import observed
 

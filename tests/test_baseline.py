@@ -17,7 +17,7 @@ from conformance.check import Violation, check
 from conformance.evidence import Evidence
 from conformance.exchange import Exchange
 from conformance.probe import Probe, Step
-from conformance.reading import Unobservable
+from conformance.reading.witness import Unobservable
 from conformance.requirement import Level, Requirement
 from conformance.target import BadInput
 from conformance.verdict import Conclusion, concluded

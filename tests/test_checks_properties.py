@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from conformance.checks import CHECKS
 from conformance.exchange import Ending, Exchange, Piece, Response, from_json, to_json
 from conformance.finding import Finding
-from conformance.reading import Inconclusive, Unobservable
+from conformance.reading.witness import Inconclusive, Unobservable
 from conformance.report import record
 from conformance.requirement import CAPABILITIES
 from conformance.verdict import Conclusion

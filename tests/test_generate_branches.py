@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from conformance import reading, schema
+from conformance import schema
 from conformance.exchange import Ending, Exchange, Request
 from conformance.generate.branches import branches, breakable, broken, taken
 from conformance.generate.defects import NEEDS, single_defects
@@ -15,6 +15,7 @@ from conformance.generate.inputs import exercised, inputs, left_open, needed
 from conformance.generate.valid import Body, drawn
 from conformance.probe import filled
 from conformance.probes import multimodal
+from conformance.reading import requests
 from tests import report_samples as samples
 
 FILES: Final = ("request", "message", "content-part", "tool", "tool-choice")
@@ -347,6 +348,6 @@ def test_thousands_of_requests_are_held_against_the_schema_once(monkeypatch: pyt
     monkeypatch.setattr(schema, "defects", noted)
 
     for _ in range(2):
-        assert not any(map(reading.legal, many))
+        assert not any(map(requests.legal, many))
 
     assert len(held) == len(many)

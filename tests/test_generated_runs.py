@@ -18,7 +18,8 @@ from conformance.finding import Verdict, judged
 from conformance.plan import cost
 from conformance.probe import MODEL, Probe, Step
 from conformance.probes import OPENING
-from conformance.reading import Unobservable, sent
+from conformance.reading.requests import sent
+from conformance.reading.witness import Unobservable
 from conformance.requirement import catalogue
 from conformance.selection import Selection
 from conformance.server.changes import Asked, refusing

@@ -11,7 +11,7 @@ from conformance.evidence import Evidence
 from conformance.exchange import Ending, Exchange, Piece, Request, Response
 from conformance.finding import Finding, Verdict
 from conformance.probe import Probe, Step
-from conformance.reading import Inconclusive, Unobservable
+from conformance.reading.witness import Inconclusive, Unobservable
 from conformance.requirement import Level, Requirement
 from conformance.verdict import Conclusion, concluded
 

@@ -11,18 +11,10 @@ from conformance.checks.response import is_near, sums_up
 from conformance.document import MISSING, at, is_number, shown
 from conformance.exchange import Exchange
 from conformance.probes import stream as probes
-from conformance.reading import (
-    Chunk,
-    Unobservable,
-    asked,
-    body,
-    charset,
-    lasting,
-    stream,
-    streamed_text,
-    undisturbed,
-    whole,
-)
+from conformance.reading.answers import body, charset, whole
+from conformance.reading.requests import asked
+from conformance.reading.streams import Chunk, lasting, stream, streamed_text, undisturbed
+from conformance.reading.witness import Unobservable
 
 SPREAD: Final = 0.1
 """The least part of a stream's time over which its text must arrive, when there is time to tell."""

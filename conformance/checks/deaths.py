@@ -9,18 +9,10 @@ from conformance.checks.request import busy, served
 from conformance.document import MISSING, at, shown
 from conformance.exchange import Exchange
 from conformance.probes import scripted
-from conformance.reading import (
-    Chunk,
-    Unobservable,
-    answer,
-    error_code,
-    error_document,
-    head,
-    lasting,
-    looks_streamed,
-    streamed,
-    unstreamed,
-)
+from conformance.reading.answers import answer, error_code, error_document, head
+from conformance.reading.requests import streamed, unstreamed
+from conformance.reading.streams import Chunk, lasting, looks_streamed
+from conformance.reading.witness import Unobservable
 from conformance.scenario import Fate, Scenario
 
 STATUSES: Final[Mapping[str, tuple[int, ...]]] = {

@@ -12,23 +12,10 @@ from conformance.checks.tools import calls
 from conformance.document import MISSING, NotJson, at, parse, shown
 from conformance.exchange import Ending, Exchange
 from conformance.probes import scripted
-from conformance.reading import (
-    Chunk,
-    Unobservable,
-    answer,
-    completion,
-    finish_reason,
-    lasting,
-    looks_streamed,
-    media_type,
-    message,
-    scenario_of,
-    sent,
-    stream,
-    streamed,
-    unstreamed,
-    where,
-)
+from conformance.reading.answers import answer, completion, media_type, message
+from conformance.reading.requests import scenario_of, sent, streamed, unstreamed
+from conformance.reading.streams import Chunk, finish_reason, lasting, looks_streamed, stream, where
+from conformance.reading.witness import Unobservable
 from conformance.scenario import Fate, Scenario, cued
 from conformance.scenarios.pacing import PAUSE
 from conformance.scenarios.writing import NAMED

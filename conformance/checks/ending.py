@@ -10,7 +10,9 @@ from conformance.document import MISSING, at, shown
 from conformance.exchange import Ending, Exchange
 from conformance.probes import failures
 from conformance.probes import stream as probes
-from conformance.reading import Chunk, Unobservable, body, finish_reason, lasting, stream, undisturbed, where
+from conformance.reading.answers import body
+from conformance.reading.streams import Chunk, finish_reason, lasting, stream, undisturbed, where
+from conformance.reading.witness import Unobservable
 
 GRACE: Final = 5.0
 """Seconds after `[DONE]` within which the body must end."""

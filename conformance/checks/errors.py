@@ -9,16 +9,9 @@ from conformance.document import MISSING, at, shown
 from conformance.exchange import Exchange
 from conformance.probe import Probe
 from conformance.probes import parameters, plain, stream
-from conformance.reading import (
-    Unobservable,
-    answer,
-    error_code,
-    error_document,
-    head,
-    looks_streamed,
-    media_type,
-    refused,
-)
+from conformance.reading.answers import answer, error_code, error_document, head, media_type, refused
+from conformance.reading.streams import looks_streamed
+from conformance.reading.witness import Unobservable
 
 KEYS: Final = (plain.NO_KEY, plain.WRONG_KEY, plain.BARE_KEY, stream.WRONG_KEY)
 AUTH_CODES: Final = ("AUTH_TOKEN_MISSING", "AUTH_TOKEN_INVALID")

@@ -12,22 +12,10 @@ from conformance.document import MISSING, at, is_integer, shown
 from conformance.exchange import Exchange
 from conformance.probes import failures, parameters, plain, tools
 from conformance.probes import stream as streams
-from conformance.reading import (
-    ROOTS,
-    Inconclusive,
-    Unobservable,
-    answer,
-    asked,
-    completion,
-    finish_reason,
-    head,
-    legal,
-    message,
-    streamed_text,
-    text,
-    undisturbed,
-    unstreamed,
-)
+from conformance.reading.answers import ROOTS, answer, completion, head, message
+from conformance.reading.requests import asked, legal, unstreamed
+from conformance.reading.streams import finish_reason, streamed_text, text, undisturbed
+from conformance.reading.witness import Inconclusive, Unobservable
 
 REASONS: Final = ("stop", "length", "tool_calls", "content_filter")
 SMALL: Final = 200

@@ -11,7 +11,9 @@ from conformance.checks.request import served
 from conformance.document import MISSING, NotJson, at, is_number, parse, shown
 from conformance.exchange import Exchange
 from conformance.probes import scripted
-from conformance.reading import Inconclusive, Unobservable, answer, asked, scenario_of, sent
+from conformance.reading.answers import answer
+from conformance.reading.requests import asked, scenario_of, sent
+from conformance.reading.witness import Inconclusive, Unobservable
 
 _FORWARDED: Final = (scripted.FORWARDED, scripted.FORWARDED_IN_STREAM)
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")

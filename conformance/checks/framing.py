@@ -11,23 +11,19 @@ from conformance.checks.request import busy, served
 from conformance.document import MISSING, NotJson, at, parse, shown
 from conformance.exchange import Exchange
 from conformance.probes import stream as probes
-from conformance.reading import (
-    Unobservable,
-    answer,
-    body,
+from conformance.reading.answers import answer, body, head, media_type
+from conformance.reading.requests import legal, streamed
+from conformance.reading.streams import (
     data_lines,
-    head,
-    legal,
     looks_streamed,
-    media_type,
     run_together,
     stream,
-    streamed,
     streamed_text,
     text,
     undisturbed,
     where,
 )
+from conformance.reading.witness import Unobservable
 
 ASKED: Final = (probes.GREETING, probes.COUNTING)
 FIELDS: Final = (b"data", b"event", b"id", b"retry")

@@ -11,7 +11,9 @@ from conformance.generate.asked import AGAIN, BASE, DEFECT, PREFIX, TEXT, VALID
 from conformance.generate.defects import Grade, grade_among
 from conformance.generate.texts import TEXTS
 from conformance.generate.valid import forms
-from conformance.reading import Unobservable, answer, error_code, error_document, head, mistakes, sent
+from conformance.reading.answers import answer, error_code, error_document, head
+from conformance.reading.requests import mistakes, sent
+from conformance.reading.witness import Unobservable
 from conformance.schema import Defect
 
 

@@ -23,7 +23,9 @@ from conformance.exchange import Exchange
 from conformance.probe import Probe
 from conformance.probes import messages as probes
 from conformance.probes import parameters, plain, stream, tools
-from conformance.reading import ROOTS, Inconclusive, Unobservable, answer, completion, text
+from conformance.reading.answers import ROOTS, answer, completion
+from conformance.reading.streams import text
+from conformance.reading.witness import Inconclusive, Unobservable
 
 ACCEPTED: Final = (
     accepted("messages.system-accepted", probes.SYSTEM),

@@ -10,7 +10,8 @@ from conformance.checks.request import accepted, either
 from conformance.document import shown
 from conformance.exchange import Exchange
 from conformance.probes import multimodal as probes
-from conformance.reading import Inconclusive, Unobservable, text
+from conformance.reading.streams import text
+from conformance.reading.witness import Inconclusive, Unobservable
 
 COLOURS: Final = frozenset(
     ("red", "green", "blue", "yellow", "orange", "purple", "black", "white", "pink", "brown", "gray")

@@ -10,18 +10,10 @@ from conformance.checks.request import accepted, busy, served
 from conformance.exchange import Exchange
 from conformance.probes import parameters as probes
 from conformance.probes import plain, stream
-from conformance.reading import (
-    ROOTS,
-    Unobservable,
-    answer,
-    completion,
-    finish_reason,
-    legal,
-    looks_streamed,
-    media_type,
-    text,
-    unstreamed,
-)
+from conformance.reading.answers import ROOTS, answer, completion, media_type
+from conformance.reading.requests import legal, unstreamed
+from conformance.reading.streams import finish_reason, looks_streamed, text
+from conformance.reading.witness import Unobservable
 
 WORDS_PER_TOKEN: Final = 4
 """More words than any tokenizer puts into one token, so that a text too long is too long for all of them."""

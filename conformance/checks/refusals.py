@@ -13,8 +13,7 @@ from conformance.exchange import Exchange
 from conformance.probe import Probe
 from conformance.probes import errors as probes
 from conformance.probes import failures, parameters, plain, stream
-from conformance.reading import (
-    Unobservable,
+from conformance.reading.answers import (
     answer,
     body,
     completion,
@@ -22,13 +21,13 @@ from conformance.reading import (
     error_code,
     error_document,
     head,
-    legal,
     media_type,
     succeeded,
-    text,
-    unstreamed,
 )
-from conformance.reading import stream as events
+from conformance.reading.requests import legal, unstreamed
+from conformance.reading.streams import stream as events
+from conformance.reading.streams import text
+from conformance.reading.witness import Unobservable
 
 TRACES: Final = re.compile(
     rb"Traceback \(most recent call last\)"

@@ -9,17 +9,10 @@ from conformance.document import shown
 from conformance.exchange import Ending, Exchange
 from conformance.probe import Probe
 from conformance.probes import OPENING, plain, stream
-from conformance.reading import (
-    ROOTS,
-    Inconclusive,
-    Unobservable,
-    answer,
-    head,
-    legal,
-    looks_streamed,
-    media_type,
-    text,
-)
+from conformance.reading.answers import ROOTS, answer, head, media_type
+from conformance.reading.requests import legal
+from conformance.reading.streams import looks_streamed, text
+from conformance.reading.witness import Inconclusive, Unobservable
 
 
 def served(exchange: Exchange) -> bool:

@@ -8,23 +8,10 @@ from conformance.check import Check, Violation, check, listed, of, together
 from conformance.document import MISSING, NotJson, at, is_integer, is_number, parse, shown
 from conformance.exchange import Exchange
 from conformance.probes import plain
-from conformance.reading import (
-    ROOTS,
-    Inconclusive,
-    Unobservable,
-    asked,
-    body,
-    completion,
-    document,
-    finish_reason,
-    legal,
-    looks_streamed,
-    media_type,
-    message,
-    succeeded,
-    unstreamed,
-    whole,
-)
+from conformance.reading.answers import ROOTS, body, completion, document, media_type, message, succeeded, whole
+from conformance.reading.requests import asked, legal, unstreamed
+from conformance.reading.streams import finish_reason, looks_streamed
+from conformance.reading.witness import Inconclusive, Unobservable
 
 ASKED: Final = (plain.GREETING, plain.DOCUMENTED)
 WORDED: Final = (*ASKED, plain.RAW_UTF8, plain.ESCAPED)

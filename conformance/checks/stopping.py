@@ -9,7 +9,9 @@ from conformance.checks.finish import REASONS
 from conformance.document import shown
 from conformance.exchange import Exchange
 from conformance.probes import stopping as probes
-from conformance.reading import Unobservable, asked, finish_reason, streamed, text
+from conformance.reading.requests import asked, streamed
+from conformance.reading.streams import finish_reason, text
+from conformance.reading.witness import Unobservable
 
 
 def stop_of(exchange: Exchange, unstopped: str) -> str:

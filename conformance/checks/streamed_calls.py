@@ -9,7 +9,9 @@ from conformance.checks.tools import declared, must_call
 from conformance.document import MISSING, NotJson, at, is_integer, parse, shown
 from conformance.exchange import Exchange
 from conformance.probes import stream
-from conformance.reading import Unobservable, asked, finish_reason, legal, streamed, text, undisturbed
+from conformance.reading.requests import asked, legal, streamed
+from conformance.reading.streams import finish_reason, text, undisturbed
+from conformance.reading.witness import Unobservable
 
 STREAMED: Final = (stream.TOOL_CALL, stream.TWO_CALLS)
 

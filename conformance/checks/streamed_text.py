@@ -24,17 +24,9 @@ from conformance.generate.asked import twinned
 from conformance.probes import stream as probes
 from conformance.probes.failures import DIES_MID_STREAM
 from conformance.probes.tools import REQUIRED_CALL
-from conformance.reading import (
-    Chunk,
-    Inconclusive,
-    Unobservable,
-    asked,
-    finish_reason,
-    stream,
-    streamed,
-    streamed_text,
-    text,
-)
+from conformance.reading.requests import asked, streamed
+from conformance.reading.streams import Chunk, finish_reason, stream, streamed_text, text
+from conformance.reading.witness import Inconclusive, Unobservable
 
 
 def _beside_the_same(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterable[Group]:

@@ -12,18 +12,10 @@ from conformance.document import MISSING, NotJson, at, parse, shown
 from conformance.exchange import Exchange
 from conformance.probes import parameters
 from conformance.probes import tools as probes
-from conformance.reading import (
-    ROOTS,
-    Unobservable,
-    answer,
-    asked,
-    finish_reason,
-    legal,
-    message,
-    scenario_of,
-    text,
-    unstreamed,
-)
+from conformance.reading.answers import ROOTS, answer, message
+from conformance.reading.requests import asked, legal, scenario_of, unstreamed
+from conformance.reading.streams import finish_reason, text
+from conformance.reading.witness import Unobservable
 
 ACCEPTED: Final = (
     accepted("tools.definition-accepted", parameters.TOOLS),

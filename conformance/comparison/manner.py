@@ -15,18 +15,10 @@ from urllib.parse import urlsplit
 from conformance.document import MISSING, at
 from conformance.exchange import Ending, Exchange
 from conformance.generate.asked import PREFIX
-from conformance.reading import (
-    Chunk,
-    Inconclusive,
-    Unobservable,
-    asked,
-    document,
-    error_code,
-    error_document,
-    stream,
-    streamed,
-    streamed_text,
-)
+from conformance.reading.answers import document, error_code, error_document
+from conformance.reading.requests import asked, streamed
+from conformance.reading.streams import Chunk, stream, streamed_text
+from conformance.reading.witness import Inconclusive, Unobservable
 
 ENOUGH: Final = 5
 """Answers of one kind below which a run shows no manner: three of three may be chance."""

@@ -8,7 +8,7 @@ from typing import Final
 from conformance.exchange import Exchange
 from conformance.generate.asked import PREFIX
 from conformance.generate.branches import branches, breakable, broken, taken
-from conformance.reading import authorized, legal, mistakes, sent
+from conformance.reading.requests import authorized, legal, mistakes, sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,10 @@ from conformance.evidence import Evidence
 from conformance.exchange import Exchange
 from conformance.finding import Finding, Verdict
 from conformance.generate.inputs import Inputs, Share, inputs
-from conformance.reading import Inconclusive, Unobservable, completion, scenario_of, stream, streamed
+from conformance.reading.answers import completion
+from conformance.reading.requests import scenario_of, streamed
+from conformance.reading.streams import stream
+from conformance.reading.witness import Inconclusive, Unobservable
 from conformance.report import regression
 from conformance.stability import Observed, excluded, interval
 from conformance.verdict import Conclusion

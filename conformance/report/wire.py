@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from conformance import reading
 from conformance.arrival import Arrival
 from conformance.exchange import Ending, Exchange
+from conformance.reading import answers, witness
 from conformance.report.spans import Span, pointed
 from conformance.report.visible import UNSEEN, cut, mark, visible
 
@@ -121,8 +121,8 @@ def _body(exchange: Exchange) -> tuple[bytes, tuple[str, ...]]:
     if exchange.response is None:
         return received, ()
     try:
-        data = reading.body(exchange)
-    except (reading.Unobservable, reading.Inconclusive) as reason:
+        data = answers.body(exchange)
+    except (witness.Unobservable, witness.Inconclusive) as reason:
         return received, (f"Shown as received: {visible(cut(str(reason), limit=_HEADER_LENGTH))}.",)
     if data == received:
         return received, ()

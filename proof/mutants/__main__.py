@@ -25,7 +25,7 @@ TESTS: Final = {
     "finding": _VERDICTS,
     "verdict": _VERDICTS,
     "check": ("test_check.py",),
-    "reading": ("test_reading.py",),
+    **{f"reading/{name}": ("test_reading.py",) for name in ("witness", "requests", "answers", "streams")},
     "clients": ("test_clients.py", "test_clients_differential.py"),
     "checks/garbling": ("test_garbling.py",),
 }

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from conformance.arrival import Arrival
 from conformance.exchange import Ending, Exchange
-from conformance.reading import scenario_of, streamed
+from conformance.reading.requests import scenario_of, streamed
 from conformance.scenario import Fate
 from conformance.scenarios.writing import NAMED
 from tests.miniatures.model import Miniature, faulty

@@ -8,7 +8,7 @@ from typing import Any, Final
 from conformance.checks.stopping import stop_of
 from conformance.exchange import Ending, Exchange
 from conformance.probes import parameters, stopping
-from conformance.reading import text
+from conformance.reading.streams import text
 from conformance.server.changes import put
 from tests.miniatures.conversation import declined_as, wrongly_refused, wrongly_served
 from tests.miniatures.model import Miniature, faulty

@@ -1,0 +1,1 @@
+"""Interpretations of an exchange. Each says what it cannot see instead of guessing."""
