@@ -128,6 +128,20 @@ def test_what_the_plan_promised_and_the_catalogue_lacks_is_never_green() -> None
     assert broken.reason == "1 MUST failed; promised and not judged: x.also, x.gone"
 
 
+@pytest.mark.parametrize(
+    "probe, verdict, reason, word",
+    [
+        ("fine", "incomplete", "shard 2 of 3: merge them", "partial"),
+        ("broken", "nonconformant", "1 MUST failed; shard 2 of 3: merge them", "nonconformant"),
+    ],
+)
+def test_a_shard_may_find_a_failure_and_no_conformance(probe: str, verdict: str, reason: str, word: str) -> None:
+    conclusion = judged(probe, header={"shard": {"number": 2, "of": 3}})
+
+    assert (conclusion.verdict, conclusion.reason) == (verdict, reason)
+    assert conclusion.classes["core"] == word
+
+
 def test_an_interrupted_run_tells_what_an_exchange_did_not_show_rather_than_that_it_ended() -> None:
     interrupted = {"ended": "interrupted", "reason": ""}
 
@@ -214,8 +228,8 @@ def test_a_violation_of_a_declared_request_is_told_before_any_of_a_generated_one
     exchanges = (
         _broken("generated.valid.large", 90),
         _broken("generated.valid.small", 9),
-        _broken("broken-second", 50),
-        _broken("broken-first", 70),
+        _broken("broken-second", 70),
+        _broken("broken-first", 50),
         _broken("generated.valid.middle", 40),
     )
     finding = only(judged(*exchanges, checks=(of_all,), header=target()))

@@ -19,7 +19,13 @@ from proof.mutants.operators import Mutant, mutants
 from proof.mutants.survivors import Survivor, Totals
 from proof.mutants.trial import ROOT, SURVIVED, TIMEOUT, Killer, outcome, resting_on, settle, tested_by, timed
 
-_VERDICTS: Final = ("test_verdict.py", "test_verdict_wants.py", "test_baseline.py", "test_stability.py")
+_VERDICTS: Final = (
+    "test_verdict.py",
+    "test_verdict_wants.py",
+    "test_finding.py",
+    "test_baseline.py",
+    "test_stability.py",
+)
 TESTS: Final = {
     "sse": ("test_sse.py",),
     "finding": _VERDICTS,
@@ -80,7 +86,9 @@ def _run(name: str) -> tuple[Totals, list[Survivor]]:
         counts["survived" if told == SURVIVED else "timeout" if told == TIMEOUT else "killed"] += 1
         if told == SURVIVED:
             left.append(_survivor(name, mutant))
-            print(f"{name}:{mutant.line} survives", file=sys.stderr, flush=True)
+            print(
+                f"{name}:{mutant.line} survives:\n    - {mutant.was}\n    + {mutant.now}", file=sys.stderr, flush=True
+            )
     totals = Totals(module=name, killed=counts["killed"], timeout=counts["timeout"], survived=counts["survived"])
     return totals, left
 
