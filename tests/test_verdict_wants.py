@@ -256,3 +256,37 @@ def test_a_violation_that_names_no_exchange_of_the_run_is_told_among_the_declare
 
 def test_a_finding_has_seen_nothing_unless_it_says_so() -> None:
     assert Finding(requirement=row(), verdict=Verdict.UNTESTED).seen == 0
+
+
+@pytest.mark.parametrize(
+    "probes, explanation, told",
+    [
+        (["fine", "fine"], "", "none of 2 repeated observations broke it, which excludes a rate of 77.6 %"),
+        (
+            ["broken-a", "broken-a", "fine"],
+            "expected this; found broken-a; 2 of 2 repeated observations broke it (15.8 % to 100 %)",
+            "2 of 2 repeated observations broke it (15.8 % to 100 %)",
+        ),
+    ],
+)
+def test_a_run_that_repeats_tells_the_rate_and_explains_a_failure_by_it(
+    probes: list[str], explanation: str, told: str
+) -> None:
+    finding = only(judged(*probes, header={"repeat": 2}))
+
+    assert finding.explanation == explanation
+    assert finding.observed is not None
+    assert finding.observed.told == told
+
+
+@pytest.mark.parametrize("header", [{}, {"repeat": 1}])
+def test_a_run_that_repeats_nothing_tells_no_rate(header: dict[str, Any]) -> None:
+    finding = only(judged("broken-a", "broken-a", header=header))
+
+    assert (finding.observed, finding.explanation) == (None, "expected this; found broken-a")
+
+
+def test_a_requirement_that_failed_once_in_a_run_that_repeats_others_has_no_rate() -> None:
+    finding = only(judged("broken-a", header={"repeat": 2}))
+
+    assert (finding.observed, finding.explanation) == (None, "expected this; found broken-a")

@@ -19,15 +19,11 @@ from proof.mutants.operators import Mutant, mutants
 from proof.mutants.survivors import Survivor, Totals
 from proof.mutants.trial import ROOT, SURVIVED, TIMEOUT, Killer, outcome, resting_on, settle, tested_by, timed
 
-_VERDICTS: Final = (
-    "test_verdict.py",
-    "test_verdict_wants.py",
-    "test_finding.py",
-    "test_baseline.py",
-    "test_stability.py",
-)
+_VERDICTS: Final = ("test_verdict.py", "test_verdict_wants.py", "test_finding.py", "test_baseline.py")
 TESTS: Final = {
     "sse": ("test_sse.py",),
+    "baseline": ("test_baseline.py",),
+    "stability": ("test_stability.py",),
     "finding": _VERDICTS,
     "verdict": _VERDICTS,
     "check": ("test_check.py",),
@@ -36,7 +32,7 @@ TESTS: Final = {
     "checks/garbling": ("test_garbling.py",),
 }
 """The tests of a module's own, run before any check is judged by it."""
-ENOUGH: Final = ("sse", "finding", "verdict")
+ENOUGH: Final = ("sse", "baseline", "stability", "finding", "verdict")
 """Modules whose own tests must kill every mutant, though checks rest on them."""
 _APART: Final = {"generated", "delivery", "deaths", "forwarding"}
 """Modules that judge what only a run with --examples or with the scripted backend brings back; no evidence here is of
