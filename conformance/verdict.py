@@ -178,7 +178,7 @@ def _finding(row: Requirement, check: Check | None, exchanges: Sequence[Exchange
             else Finding(requirement=row, verdict=Verdict.ERROR, explanation=missing)
         )
     found = judged(row, check, exchanges, given.in_force(row.id))
-    if not found.seen and found.verdict is not Verdict.ERROR:
+    if not found.seen:
         return _unseen(found, given)
     return _rated(found) if given.header.get("repeat", 1) > 1 else found
 
@@ -222,7 +222,7 @@ def _lacking(row: Requirement, given: _Given) -> str:
         "needs the model's max_output_tokens in the target file": cap is None
         and bool({"max_output_tokens", "small_output_cap"} & set(row.needs)),
         f"an answer of {cap} tokens is too dear; needs a model whose max_output_tokens is {FAIR_CAP} or less": (
-            "small_output_cap" in row.needs and (cap or 0) > FAIR_CAP
+            "small_output_cap" in row.needs and cap is not None and cap > FAIR_CAP
         ),
     }
     return next((reason for reason, wanting in wants.items() if wanting), "")

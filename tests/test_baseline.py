@@ -25,6 +25,7 @@ from tests.test_verdict import COMPLETE, HEADER, exchange, row, telling
 
 DAY = date(2026, 6, 15)
 BEGUN = datetime(2026, 6, 15, 23, 59, 59, tzinfo=UTC).timestamp()
+NOT_ASKED = "the run did not ask all that could show it"
 FILLED = 'reason = "It is old."\nlink = "https://issues.example.com/17"\nuntil = 2026-12-31\n'
 ONE = f'[[known]]\nrequirement = "x.one"\n{FILLED}'
 TEXT = st.text("ab*[.\n", max_size=8)
@@ -297,23 +298,23 @@ def test_an_expired_entry_fails_a_run_that_did_not_look_at_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "probes, header",
+    "probes, header, why",
     [
-        (["unseen-a"], {}),
-        (["fine", "cloudy-a"], {}),
-        (["crash"], {}),
-        (["fine"], {"filtered": ["x.one"], "left_out": {"x.one": "not selected"}}),
-        (["fine"], {"footer": None}),
-        (["fine"], {"footer": {"ended": "interrupted", "reason": ""}}),
-        (["fine-a"], {"made_for": ["fine-a", "broken-b"], "planned": ["fine-a"]}),
+        (["unseen-a"], {}, "inconclusive: unseen-a does not show it"),
+        (["fine", "cloudy-a"], {}, "inconclusive: cloudy-a: cloudy-a was cut short"),
+        (["crash"], {}, "error: the suite's own check failed on crash: KeyError: 'choices'"),
+        (["fine"], {"filtered": ["x.one"], "left_out": {"x.one": "not selected"}}, "untested: not selected"),
+        (["fine"], {"footer": None}, NOT_ASKED),
+        (["fine"], {"footer": {"ended": "interrupted", "reason": ""}}, NOT_ASKED),
+        (["fine-a"], {"made_for": ["fine-a", "broken-b"], "planned": ["fine-a"]}, NOT_ASKED),
     ],
 )
-def test_what_a_run_did_not_decide_is_neither_known_nor_stale(probes: list[str], header: Any) -> None:
+def test_what_a_run_did_not_decide_is_neither_known_nor_stale(probes: list[str], header: Any, why: str) -> None:
     conclusion = judged(*probes, known=[entry()], rows=(row(), row("x.two", level=Level.MAY)), **header)
 
     assert standings(conclusion) == ["undecided"]
     assert conclusion.baseline is not None
-    assert conclusion.baseline[0].explanation
+    assert conclusion.baseline[0].explanation == why
     assert "known failures" not in conclusion.reason
 
 
@@ -333,6 +334,28 @@ def test_an_entry_of_one_probe_is_stale_only_where_that_probe_decided(
 ) -> None:
     conclusion = judged(
         *planned, known=[entry(probe=pattern)], made_for=["fine-a", "fine-b", "unseen-c"], planned=planned
+    )
+
+    assert standings(conclusion) == [standing]
+
+
+@pytest.mark.parametrize("triggers, standing", [([], "stale"), (["rate_limited"], "undecided")])
+def test_a_probe_that_the_target_file_gives_no_trigger_for_keeps_no_entry_open(
+    triggers: list[str], standing: str
+) -> None:
+    probes = [
+        Probe(name=name, asks="It?", steps=(Step(trigger=own),)) for name, own in (("fine", ""), ("b", "rate_limited"))
+    ]
+    header = {**HEADER, "started": BEGUN, "plan": {"probes": {"fine": ""}}}
+    conclusion = concluded(
+        Evidence(
+            header=header | {"target": {**HEADER["target"], "triggers": triggers}},
+            exchanges=(exchange("fine"),),
+            footer=COMPLETE,
+        ),
+        catalogue={"x.one": row()},
+        checks={"x.one": replace(telling(), probes=tuple(probes))},
+        baseline=[entry()],
     )
 
     assert standings(conclusion) == [standing]
@@ -381,6 +404,13 @@ def test_a_broken_should_may_be_known_too(strict: bool) -> None:  # noqa: FBT001
 
     assert (conclusion.verdict, standings(conclusion)) == ("conformant", ["known"])
     assert bool(conclusion.reason) is strict
+
+
+def test_the_reason_tells_three_entries() -> None:
+    rows = [row(f"x.r{number}") for number in range(3)]
+    conclusion = judged("fine", known=[entry(each.id) for each in rows], rows=rows)
+
+    assert conclusion.reason.endswith("; x.r2 is stale (the requirement passes)")
 
 
 def test_the_reason_tells_three_entries_and_counts_the_rest() -> None:

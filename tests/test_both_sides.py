@@ -3,9 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,21 +13,17 @@ from conformance.backend import hosted
 from conformance.checks import CHECKS, SCRIPTED
 from conformance.embedded import staged
 from conformance.evidence import Evidence
-from conformance.finding import Finding, Verdict, judged
 from conformance.requirement import catalogue
 from conformance.selection import Selection
 from conformance.server.faults import FAULTS as ALL_FAULTS
 from conformance.server.faults.behind import SLUG as BACKENDS
-from conformance.target import Backing, BadInput, Key, Limits, Target
+from conformance.target import Backing, BadInput, Key, Target
 from tests.commands import command
-from tests.miniatures.behind import MINIATURES, VARIANTS
-from tests.miniatures.model import Miniature
-from tests.miniatures.variants import Variant
+from tests.miniatures import behind
+from tests.miniatures.behind import BACKING, LIMITS
 
 KEY = Key("sgk_" + "7d" * 20)
-BACKING = Backing(model=BACKENDS, max_output_tokens=512, timeout=3)
 FAULTS = [fault for fault in ALL_FAULTS if fault.behind]
-LIMITS = Limits(concurrency=32, timeout=20, deadline=60)
 EXAMPLE = Path(__file__).parent.parent / "examples" / "both-sides.toml"
 
 
@@ -42,68 +36,17 @@ def observed(place: Path, selection: Selection, backing: Backing = BACKING) -> E
     return evidence.read(place)
 
 
-@cache
-def innocent() -> Evidence:
-    """What the scripted requirements are judged on, seen once."""
-    with TemporaryDirectory() as folder:
-        return observed(Path(folder), Selection(chosen=frozenset(SCRIPTED)))
-
-
-def findings(kept: Evidence) -> dict[str, Finding]:
-    """What the evidence says of each requirement that needs the backend."""
-    final = tuple(exchange for exchange in kept.exchanges if not exchange.retried)
-    return {name: judged(catalogue()[name], check, final) for name, check in SCRIPTED.items()}
-
-
-def of(found: dict[str, Finding], wanted: Verdict) -> set[str]:
-    return {name for name, finding in found.items() if finding.verdict is wanted}
-
-
-def changed(each: Miniature | Variant) -> Evidence:
-    return replace(innocent(), exchanges=each.change(innocent().exchanges))
-
-
-def test_the_innocent_gateway_keeps_every_requirement_that_needs_the_backend() -> None:
-    found = findings(innocent())
-
-    assert {name: each.explanation for name, each in found.items() if each.verdict is not Verdict.PASS} == {}
-    assert {name for name, row in catalogue().items() if "backend" in row.needs} == SCRIPTED.keys()
-
-
 def test_each_exchange_has_the_requests_that_it_made_the_backend_receive() -> None:
-    for exchange in innocent().exchanges:
+    for exchange in behind.observed().exchanges:
         if exchange.probe.startswith("scripted."):
             assert len(exchange.arrivals) == 1, exchange.id
             assert exchange.arrivals[0].at >= exchange.started
-    assert innocent().strays == ()
+    assert behind.observed().strays == ()
 
 
-def test_every_scripted_check_is_killed_by_a_miniature_and_by_a_fault_made_for_it() -> None:
-    assert SCRIPTED.keys() - {miniature.red[0] for miniature in MINIATURES} == set()
+def test_every_scripted_check_is_killed_by_a_fault_made_for_it() -> None:
     assert SCRIPTED.keys() - {fault.red[0] for fault in FAULTS} == set()
-
-
-@pytest.mark.parametrize("miniature", [pytest.param(each, id=f"{each.red[0]}: {each.name}") for each in MINIATURES])
-def test_a_faulty_gateway_turns_exactly_its_requirements_red_and_is_told_why(miniature: Miniature) -> None:
-    kept = changed(miniature)
-    assert kept.exchanges != innocent().exchanges
-    found = findings(kept)
-
-    assert of(found, Verdict.FAIL) == set(miniature.red)
-    assert of(found, Verdict.ERROR) == set()
-    told = [f"{each.where}: {each.expected}; {each.found}" for _, each in found[miniature.red[0]].violations]
-    assert any(miniature.says in line for line in told), told
-
-
-@pytest.mark.parametrize("variant", [pytest.param(each, id=each.name) for each in VARIANTS])
-def test_an_odd_gateway_turns_nothing_red(variant: Variant) -> None:
-    kept = changed(variant)
-    assert kept.exchanges != innocent().exchanges
-    found = findings(kept)
-
-    assert {name: found[name].explanation for name in of(found, Verdict.FAIL) | of(found, Verdict.ERROR)} == {}
-    unseen = of(found, Verdict.INCONCLUSIVE)
-    assert {name for name in unseen if not name.startswith(variant.unseen or ("-",))} == set()
+    assert {name for name, row in catalogue().items() if "backend" in row.needs} == SCRIPTED.keys()
 
 
 def test_what_the_backend_received_is_read_back_and_judged_to_the_same_bytes(tmp_path: Path) -> None:

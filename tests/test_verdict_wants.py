@@ -110,6 +110,42 @@ def test_what_needs_a_cap_is_excused_where_the_target_file_gives_none_that_serve
         assert finding.explanation == "no exchange could show it"
 
 
+@pytest.mark.parametrize(
+    "needs, backend, reason",
+    [
+        (("backend",), None, "needs a scripted backend behind the target"),
+        (("backend",), {"max_output_tokens": None}, ""),
+        (("backend", "backend_cap"), None, "needs a scripted backend behind the target"),
+        (
+            ("backend", "backend_cap"),
+            {"max_output_tokens": None},
+            "needs max_output_tokens under [backend] in the target file",
+        ),
+        (("backend", "backend_cap"), {"max_output_tokens": 512}, ""),
+    ],
+)
+def test_what_needs_the_backend_is_excused_where_the_target_file_tells_too_little_of_it(
+    needs: tuple[str, ...], backend: dict[str, Any] | None, reason: str
+) -> None:
+    finding = only(judged(rows=(row(needs=needs),), header=target(backend=backend)))
+
+    assert finding.excused is bool(reason)
+    assert finding.explanation == (reason or "no exchange could show it")
+    assert finding.verdict is (Verdict.UNTESTED if reason else Verdict.INCONCLUSIVE)
+
+
+def test_what_another_shard_asks_is_excused_here() -> None:
+    left = {"left_out": {"x.one": "asked by another shard"}}
+
+    assert not only(judged(header=left)).excused
+    finding = only(judged(header=left | {"shard": {"number": 1, "of": 2}}))
+    assert (finding.verdict, finding.explanation, finding.excused) == (
+        Verdict.UNTESTED,
+        "asked by another shard",
+        True,
+    )
+
+
 def test_a_requirement_without_a_check_is_excused_while_the_target_file_lacks_what_it_needs() -> None:
     finding = only(judged(rows=(row(needs=("backend",)),), checks=(), header=target()))
 

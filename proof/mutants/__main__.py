@@ -1,7 +1,8 @@
 """`python -m proof.mutants [MODULE...]`: change our code in one place at a time, and see whether a test notices.
 
-A module is named as in the table of docs/mutants.md: `sse`, `checks/ending`. Without one, all are run. Tests that a
-change of a check must turn red are those of tests/test_checks.py, so the checks are judged over the same evidence.
+A module is named as in the table of docs/mutants.md: `sse`, `checks/ending`. Without one, all are run. The tests that a
+change of a check must turn red are those of tests/test_checks.py and tests/test_checks_elsewhere.py, so the checks are
+judged over the same evidence, of every kind of run.
 """
 
 import argparse
@@ -12,12 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from conformance.check import listed
-from conformance.checks import DECLARED
 from proof.mutants import survivors
 from proof.mutants.cases import shown
 from proof.mutants.operators import Mutant, mutants
 from proof.mutants.survivors import Survivor, Totals
 from proof.mutants.trial import ROOT, SURVIVED, TIMEOUT, Killer, outcome, resting_on, settle, tested_by, timed
+from tests.miniatures.settings import SETTINGS, Setting
 
 _VERDICTS: Final = ("test_verdict.py", "test_verdict_wants.py", "test_finding.py", "test_baseline.py")
 TESTS: Final = {
@@ -34,10 +35,7 @@ TESTS: Final = {
 """The tests of a module's own, run before any check is judged by it."""
 ENOUGH: Final = ("sse", "baseline", "stability", "finding", "verdict")
 """Modules whose own tests must kill every mutant, though checks rest on them."""
-_APART: Final = {"generated", "delivery", "deaths", "forwarding"}
-"""Modules that judge what only a run with --examples or with the scripted backend brings back; no evidence here is of
-one."""
-_CHECKS: Final = sorted({found.stem for found in ROOT.glob("conformance/checks/[!_]*.py")} - _APART)
+_CHECKS: Final = sorted(found.stem for found in ROOT.glob("conformance/checks/[!_]*.py"))
 MODULES: Final = tuple(dict.fromkeys((*TESTS, *(f"checks/{name}" for name in _CHECKS))))
 _PATIENCE: Final = (4, 10.0)
 """A mutant that takes this many times as long as the module unchanged, and these seconds more, is a timeout."""
@@ -100,15 +98,19 @@ def _killers(name: str, stale: frozenset[str]) -> Sequence[Killer]:
         return own
     # By the modules that list them: many a check is made there by a function of another module.
     known = [check.requirement for each in sorted(stale) for check in listed(vars(sys.modules[each]))]
-    ids = tuple(identity for identity in DECLARED if identity in known)
-    everything = shown()
 
-    def judged() -> str:
-        from proof.mutants.judging import complaint  # noqa: PLC0415  # its checks are to be the mutant's
+    def judged(setting: Setting) -> Killer:
+        ids = tuple(identity for identity in setting.checks if identity in known)
+        everything = shown(setting)
 
-        return complaint(everything, ids, everywhere=name.startswith("checks/"))
+        def killer() -> str:
+            from proof.mutants.judging import complaint  # noqa: PLC0415  # its checks are to be the mutant's
 
-    return [*own, judged]
+            return complaint(everything, ids, everywhere=name.startswith("checks/"))
+
+        return killer
+
+    return [*own, *(judged(setting) for setting in SETTINGS)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What tests/test_checks.py shows the checks, as evidence made once, and its assertions, a check at a time."""
+"""What tests/test_checks.py and tests/test_checks_elsewhere.py show the checks, as evidence made once."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -18,10 +18,11 @@ from conformance.server.hosting import serve_in_thread
 from conformance.server.moods import MOODS, moody_services
 from conformance.server.site import Site
 from conformance.target import Key, Target
-from tests.miniatures import MINIATURES, VARIANTS
 from tests.miniatures.framing import DYING
-from tests.miniatures.innocent import innocent
+from tests.miniatures.model import Miniature
+from tests.miniatures.settings import FRONT, Setting
 from tests.miniatures.undecided import name, undecided
+from tests.miniatures.variants import Variant
 from tests.miniatures.wire import Change, asking, cut, on, refused, streams, throttled
 
 
@@ -45,24 +46,27 @@ class Case:
     """The ids that do, and no others, where that is known."""
 
 
-def _case(name: str, change: Change, **said: tuple[str, ...] | frozenset[str]) -> Case:
-    exchanges = change(innocent().exchanges)
-    known = {id(exchange) for exchange in innocent().exchanges}
+def _case(setting: Setting, name: str, change: Change, **said: tuple[str, ...] | frozenset[str]) -> Case:
+    exchanges = change(setting.observed().exchanges)
+    known = {id(exchange) for exchange in setting.observed().exchanges}
     changed = tuple(exchange for exchange in exchanges if id(exchange) not in known)
     kept = tuple(exchange for exchange in exchanges if not exchange.retried)
     return replace(Case(name=name, exchanges=kept, changed=changed), **said)  # type: ignore[arg-type]
+
+
+def _known(setting: Setting, each: Miniature | Variant) -> Case:
+    """A server whose undecided requirements are known."""
+    return _case(setting, name(each), each.change, exact=undecided().get(name(each), frozenset()))
 
 
 def _begins_nothing(ending: Ending) -> Change:
     return on(lambda _: True, lambda exchange: replace(exchange, response=None, pieces=(), ended=ending, detail=""))
 
 
-def _busy() -> Iterator[Case]:
-    """Servers that show little: nothing may be held against them."""
-    for probe in sorted({exchange.probe for exchange in innocent().exchanges}):
-        yield _case(f"busy once: {probe}", on(asking(probe), throttled(429, "RATE_LIMITED")), unseen=("",))
+def _busy(setting: Setting) -> Iterator[Case]:
+    """Servers that show little in any kind of run: nothing may be held against them."""
     for status, code in ((429, "RATE_LIMITED"), (503, "MODEL_UNAVAILABLE")):
-        yield _case(f"always busy: {status}", on(lambda _: True, throttled(status, code)), unseen=("",))
+        yield _case(setting, f"always busy: {status}", on(lambda _: True, throttled(status, code)), unseen=("",))
     for ending in (
         Ending.TIMEOUT,
         Ending.DEADLINE,
@@ -71,14 +75,21 @@ def _busy() -> Iterator[Case]:
         Ending.UNREACHABLE,
         Ending.UNSENT,
     ):
-        yield _case(f"never answered: {ending}", _begins_nothing(ending), unseen=("",), blind=("",))
+        blind = ("",) if setting is FRONT else ("-",)
+        yield _case(setting, f"never answered: {ending}", _begins_nothing(ending), unseen=("",), blind=blind)
+
+
+def _broken_off() -> Iterator[Case]:
+    """Servers that cannot be seen to the end from the front."""
+    for probe in sorted({exchange.probe for exchange in FRONT.observed().exchanges}):
+        yield _case(FRONT, f"busy once: {probe}", on(asking(probe), throttled(429, "RATE_LIMITED")), unseen=("",))
     for keep in (0, 1, 150, 400):
         for ending in (Ending.TIMEOUT, Ending.DEADLINE, Ending.TOO_LARGE, Ending.INTERRUPTED):
             stopped = on(streams, cut(ending, keep=keep))
-            yield _case(f"stopped after {keep}: {ending}", stopped, unseen=("",), blind=("stream.done",))
+            yield _case(FRONT, f"stopped after {keep}: {ending}", stopped, unseen=("",), blind=("stream.done",))
     dying = on(DYING, refused(502, "BACKEND_ERROR"))
     blind = ("stream.error-event", "stream.done-after-error")
-    yield _case("failed before the stream", dying, unseen=("",), blind=blind)
+    yield _case(FRONT, "failed before the stream", dying, unseen=("",), blind=blind)
 
 
 _KEY: Final = "sgk_" + "6d" * 20
@@ -119,22 +130,18 @@ class Shown:
 
 
 @cache
-def shown() -> Shown:
-    """The cases; observed and changed once a process."""
+def shown(setting: Setting) -> Shown:
+    """The cases of a kind of run; observed and changed once a process."""
     rows = catalogue()
-    moods = tuple(_moods(rows))
-    variants = (_case(name(each), each.change, exact=undecided().get(name(each), frozenset())) for each in VARIANTS)
+    moods = tuple(_moods(rows)) if setting is FRONT else ()
     return Shown(
-        innocent=_case("innocent", lambda exchanges: exchanges),
-        miniatures=tuple(
-            replace(
-                _case(name(each), each.change, exact=undecided().get(name(each), frozenset())),
-                red=each.red,
-                says=each.says,
-            )
-            for each in MINIATURES
+        innocent=_case(setting, "innocent", lambda exchanges: exchanges),
+        miniatures=tuple(replace(_known(setting, each), red=each.red, says=each.says) for each in setting.miniatures),
+        others=(
+            *(_known(setting, each) for each in setting.variants),
+            *_busy(setting),
+            *(_broken_off() if setting is FRONT else ()),
         ),
-        others=(*variants, *_busy()),
         moods=moods,
         shaken=tuple(
             identity

@@ -12,7 +12,7 @@ from proof.mutants.cases import Case, Shown
 
 
 def complaint(shown: Shown, ids: Sequence[str], *, everywhere: bool) -> str:
-    """The first assertion of tests/test_checks.py on these requirements that does not hold; empty where all do.
+    """The first assertion of those tests on these requirements that does not hold; empty where all do.
 
     A faulty server is shown to the checks that it turns red, and `everywhere` to the others too.
     """

@@ -3,16 +3,33 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 from conformance.arrival import Arrival
+from conformance.checks import SCRIPTED
+from conformance.evidence import Evidence
 from conformance.exchange import Ending, Exchange
 from conformance.reading.requests import scenario_of, streamed
 from conformance.scenario import Fate
 from conformance.scenarios.writing import NAMED
+from conformance.selection import Selection
+from conformance.server.faults.behind import SLUG
+from conformance.target import Backing, Limits
+from tests.miniatures import innocent
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.variants import Variant, odd
 from tests.miniatures.wire import Change, One, When, asking, on, with_body, with_json, with_status
+
+BACKING: Final = Backing(model=SLUG, max_output_tokens=512, timeout=3)
+LIMITS: Final = Limits(concurrency=32, timeout=20, deadline=60)
+
+
+@cache
+def observed() -> Evidence:
+    """What the requirements that need the scripted backend are judged on, seen once."""
+    _, _, kept = innocent.sent(Selection(chosen=frozenset(SCRIPTED)), limits=LIMITS, backing=BACKING)
+    return kept
 
 
 def playing(*names: str) -> When:

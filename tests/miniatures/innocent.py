@@ -8,25 +8,29 @@ from tempfile import TemporaryDirectory
 
 from conformance import evidence, run, verdict
 from conformance.checks import CHECKS
-from conformance.embedded import embedded_target
+from conformance.embedded import staged
 from conformance.evidence import Evidence
 from conformance.finding import Verdict
 from conformance.plan import Plan
 from conformance.requirement import catalogue
 from conformance.selection import Selection
-from conformance.target import Limits, Target
+from conformance.target import Backing, Key, Limits, Target
 from conformance.verdict import Conclusion
 from tests.miniatures.wire import Change
 
-KEY = "sgk_" + "5f" * 20
+KEY = Key("sgk_" + "5f" * 20)
 
 
-def sent(selection: Selection, *, limits: Limits | None = None) -> tuple[Target, Plan, Evidence]:
+def sent(
+    selection: Selection, *, limits: Limits | None = None, backing: Backing | None = None
+) -> tuple[Target, Plan, Evidence]:
     """The target, the plan and the evidence of one run, its exchanges in the order of the plan."""
-    with TemporaryDirectory() as folder, embedded_target(limits=limits or Limits(), key=KEY) as target:
+    described = Target(url="", limits=limits or Limits(), backend=backing)
+    with TemporaryDirectory() as folder, staged(described, key=KEY) as stage:
+        target, place = stage.target, Path(folder)
         asked = run.plan(target, selection)
-        asyncio.run(run.observed(Path(folder), target=target, key=KEY, selection=selection, asked=asked))
-        kept = evidence.read(Path(folder))
+        asyncio.run(run.observed(place, target=target, key=KEY, selection=selection, asked=asked, behind=stage.behind))
+        kept = evidence.read(place)
     places = list(kept.header["plan"]["probes"])
     ordered = sorted(kept.exchanges, key=lambda exchange: (places.index(exchange.probe), exchange.step))
     return target, asked, replace(kept, exchanges=tuple(ordered))

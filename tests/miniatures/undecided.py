@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from conformance.finding import Verdict
-from tests.miniatures import MINIATURES, VARIANTS
-from tests.miniatures.innocent import changed, concluded, ids
 from tests.miniatures.model import Miniature
+from tests.miniatures.settings import SETTINGS, of
 from tests.miniatures.variants import Variant
 
 FILE: Final = Path(__file__).with_suffix(".toml")
@@ -34,10 +33,10 @@ def undecided() -> Mapping[str, frozenset[str]]:
 
 def _written() -> str:
     groups: dict[tuple[str, ...], list[str]] = {}
-    cases: tuple[Miniature | Variant, ...] = (*MINIATURES, *VARIANTS)
-    for case in cases:
-        if found := ids(concluded(changed(case.change)), Verdict.INCONCLUSIVE):
-            groups.setdefault(tuple(sorted(found)), []).append(name(case))
+    for setting in SETTINGS:
+        for case in setting.cases:
+            if found := of(setting.findings(setting.changed(case.change)), Verdict.INCONCLUSIVE):
+                groups.setdefault(tuple(sorted(found)), []).append(name(case))
     return _HEAD + "".join(
         f"\n[group-{number}]\ncases = {_list(cases)}\nundecided = {_list(found)}\n"
         for number, (found, cases) in enumerate(groups.items(), start=1)
