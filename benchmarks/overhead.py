@@ -16,7 +16,7 @@ from typing import Final
 
 import httpx
 
-from conformance import run
+from conformance import run, stored
 from conformance.embedded import Stage, staged
 from conformance.evidence import read
 from conformance.exchange import Exchange
@@ -56,7 +56,7 @@ def _measured(selection: Selection, backing: Backing | None) -> tuple[int, float
             sending = _timed(lambda: asyncio.run(_observed(place, stage, selection, asked)))
             exchanges = read(place).exchanges
             bare = _timed(lambda: asyncio.run(_sent(exchanges, stage.target.limits.concurrency)))
-        judging = _timed(lambda: run.write_reports(place, run.judged(place).report, place))
+        judging = _timed(lambda: stored.write_reports(place, stored.judged(place).report, place))
     return len(exchanges), bare, sending, judging
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from conformance import __version__, evidence, run
+from conformance import __version__, evidence, stored
 from conformance.checks import CHECKS
 from conformance.evidence import Evidence
 from conformance.exchange import Ending
@@ -50,7 +50,7 @@ def case(directory: Path) -> Case:
     Raises:
         BadInput: a file is missing, or the evidence cannot be read.
     """
-    judgement = run.judged(directory)
+    judgement = stored.judged(directory)
     file = evidence.stored(directory)
     return Case(
         file=file,

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from zlib import crc32
 
-from conformance import run
+from conformance import run, stored
 from conformance.embedded import staged
 from conformance.finding import Verdict
 from conformance.selection import Selection
@@ -88,7 +88,7 @@ def judged(deviations: Sequence[Deviation], limits: Limits = _LIMITS) -> Outcome
                     behind=stage.behind,
                 )
             )
-        conclusion = run.judged(Path(folder)).conclusion
+        conclusion = stored.judged(Path(folder)).conclusion
     found = conclusion.findings
     errors = [
         f"{finding.requirement.id}: {finding.explanation}" for finding in found if finding.verdict is Verdict.ERROR

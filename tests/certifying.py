@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from conformance import run, signing
+from conformance import run, signing, stored
 from conformance.certificate import NAME, certify
 from conformance.embedded import embedded_target
 from conformance.selection import Selection
@@ -49,7 +49,7 @@ def ran(place: Path, *deviations: Deviation, selection: Selection = WHOLE, limit
     with embedded_target(limits=limits or Limits(), key=KEY, deviations=deviations) as target:
         asked = run.plan(target, selection)
         asyncio.run(run.observed(place, target=target, key=KEY, selection=selection, asked=asked))
-    run.write_reports(place, run.judged(place).report, place)
+    stored.write_reports(place, stored.judged(place).report, place)
     return place
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from conformance import run
+from conformance import run, stored
 from conformance.embedded import embedded_target
 from conformance.selection import Selection
 from conformance.server.deviation import Deviation
@@ -25,7 +25,7 @@ def kept(place: Path, target: Target, selection: Selection) -> Path:
     """The directory of a run, its report written."""
     asked = run.plan(target, selection)
     asyncio.run(run.observed(place, target=target, key=KEY, selection=selection, asked=asked))
-    run.write_reports(place, run.judged(place).report, place)
+    stored.write_reports(place, stored.judged(place).report, place)
     return place
 
 
@@ -46,4 +46,4 @@ def moody(place: Path, mood: str) -> Path:
 
 
 def difference(before: Path, after: Path, *, strict: bool = False) -> dict[str, Any]:
-    return run.difference(run.comparable(before), after, strict=strict)
+    return stored.difference(stored.comparable(before), after, strict=strict)

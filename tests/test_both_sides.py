@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance import evidence, run, schema
+from conformance import evidence, run, schema, stored
 from conformance.backend import hosted
 from conformance.checks import CHECKS, SCRIPTED
 from conformance.embedded import staged
@@ -54,11 +54,11 @@ def test_what_the_backend_received_is_read_back_and_judged_to_the_same_bytes(tmp
     first.mkdir()
     second.mkdir()
     observed(first, Selection(only=("parameters.forwarded", "multimodal.image-proxied")))
-    report = run.judged(first).report
+    report = stored.judged(first).report
     for name in ("evidence.jsonl",):
         (second / name).write_bytes((first / name).read_bytes())
 
-    assert run.judged(second).report == report
+    assert stored.judged(second).report == report
     rows = {row["id"]: row["verdict"] for row in report["requirements"]}
     assert rows["parameters.forwarded"] == rows["multimodal.image-proxied"] == "pass"
 
@@ -73,8 +73,8 @@ def test_the_clients_key_is_in_no_evidence_also_where_a_gateway_sends_it_on(tmp_
         )
 
     assert KEY.encode() not in (tmp_path / "evidence.jsonl").read_bytes()
-    assert run.judged(tmp_path).report["verdict"] == "conformant"
-    (row,) = (row for row in run.judged(tmp_path).report["requirements"] if row["id"] == "auth.key-not-forwarded")
+    assert stored.judged(tmp_path).report["verdict"] == "conformant"
+    (row,) = (row for row in stored.judged(tmp_path).report["requirements"] if row["id"] == "auth.key-not-forwarded")
     assert row["verdict"] == "fail"
 
 
@@ -86,7 +86,7 @@ def test_without_a_backend_the_same_requirements_are_untested_and_say_what_they_
                 tmp_path, target=stage.target, key=KEY, selection=Selection(only=("messages.forwarded",)), asked=asked
             )
         )
-    (row,) = (row for row in run.judged(tmp_path).report["requirements"] if row["id"] == "messages.forwarded")
+    (row,) = (row for row in stored.judged(tmp_path).report["requirements"] if row["id"] == "messages.forwarded")
     assert row["verdict"] == "untested"
     assert "scripted backend" in row["explanation"]
 

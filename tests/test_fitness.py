@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conformance import __version__, fitness, run
+from conformance import __version__, fitness, stored
 from conformance.finding import Finding, Verdict
 from conformance.fitness import Case, case, spoken_of, unfit
 from conformance.requirement import CLASSES
@@ -201,7 +201,7 @@ def edited(whole: Path, place: Path) -> Iterator[list[dict[str, Any]]]:
     yield records
     lines = [json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records]
     (place / "evidence.jsonl").write_bytes(b"".join(lines))
-    run.write_reports(place, run.judged(place).report, place)
+    stored.write_reports(place, stored.judged(place).report, place)
 
 
 def test_a_run_that_was_stopped_is_not_fit(whole: Path, tmp_path: Path) -> None:

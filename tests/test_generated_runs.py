@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from conformance import evidence, run
+from conformance import evidence, run, stored
 from conformance.check import Violation
 from conformance.checks import CHECKS
 from conformance.embedded import embedded_target
@@ -38,7 +38,7 @@ def report(place: Path, *deviations: Deviation, selection: Selection) -> dict[st
     with embedded_target(limits=LIMITS, key=KEY, deviations=deviations) as target:
         asked = run.plan(target, selection)
         asyncio.run(run.observed(place, target=target, key=KEY, selection=selection, asked=asked))
-    return dict(run.judged(place).report)
+    return dict(stored.judged(place).report)
 
 
 def failing(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -61,7 +61,7 @@ def test_a_model_without_tools_and_media_is_held_to_nothing_that_it_lacks(tmp_pa
         target = replace(whole, model="reference/text", capabilities={})
         asked = run.plan(target, selection)
         asyncio.run(run.observed(tmp_path, target=target, key=KEY, selection=selection, asked=asked))
-    found = run.judged(tmp_path).report
+    found = stored.judged(tmp_path).report
 
     assert failing(dict(found)) == {}
     assert found["verdict"] == "conformant"
@@ -155,7 +155,7 @@ def test_who_interrupts_a_search_waits_for_nothing_more(tmp_path: Path) -> None:
 
     assert sum("-smaller-" in name for name in names) == 1
     assert len(came) - before[0] <= 1
-    assert run.judged(tmp_path).conclusion.ended == "interrupted"
+    assert stored.judged(tmp_path).conclusion.ended == "interrupted"
 
 
 @pytest.mark.parametrize("shown,verdict", [(1, Verdict.INCONCLUSIVE), (12, Verdict.PASS)])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conformance import evidence, run, sse, verdict
+from conformance import evidence, run, sse, stored, verdict
 from conformance.check import Check, Violation
 from conformance.checks import CHECKS, DECLARED
 from conformance.document import parse
@@ -22,11 +22,11 @@ from conformance.exchange import Ending, Exchange
 from conformance.finding import Verdict
 from conformance.probes import OPENING, PROBES
 from conformance.requirement import catalogue
-from conformance.run import EXITS
 from conformance.selection import Selection
 from conformance.server.changes import answering, ended_by, instead, one_in, streams
 from conformance.server.deviation import Deviation
 from conformance.server.faults import FAULTS
+from conformance.stored import EXITS
 from conformance.target import Key, Limits
 from conformance.verdict import Conclusion
 from tests.commands import KEY, called, report_in, verdicts
@@ -85,7 +85,7 @@ def against(place: Path, *deviations: Deviation, only: tuple[str, ...] = ()) -> 
     with embedded_target(limits=Limits(timeout=7, deadline=14), key=SECRET, deviations=deviations) as target:
         asked = run.plan(target, selection)
         asyncio.run(run.observed(place, target=target, key=SECRET, selection=selection, asked=asked))
-    return run.judged(place).conclusion
+    return stored.judged(place).conclusion
 
 
 # H1: any error is taken for the right refusal.
@@ -397,8 +397,8 @@ def test_a_key_that_the_target_tells_again_is_in_no_file(tmp_path: Path) -> None
     told = json.dumps({"status": "ok", "data": {"echo": str(SECRET)}})
     echo = Deviation(id="echo", does="echoes", change=answering(instead(200, told.encode())))
     against(tmp_path, echo)
-    judgement = run.judged(tmp_path)
-    run.write_reports(tmp_path, judgement.report, tmp_path)
+    judgement = stored.judged(tmp_path)
+    stored.write_reports(tmp_path, judgement.report, tmp_path)
 
     assert len(list(tmp_path.iterdir())) == 5
     for file in tmp_path.iterdir():

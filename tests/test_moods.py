@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import run
+from conformance import run, stored
 from conformance.finding import Finding, Verdict
 from conformance.requirement import Level, catalogue
 from conformance.selection import Selection
@@ -40,7 +40,7 @@ def findings(url: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str,
         place, selection = tmp_path_factory.mktemp(mood), Selection()
         asked = run.plan(target, selection)
         asyncio.run(run.observed(place, target=target, key=Key(KEY), selection=selection, asked=asked))
-        return {found.requirement.id: found for found in run.judged(place).conclusion.findings}
+        return {found.requirement.id: found for found in stored.judged(place).conclusion.findings}
 
     return {mood: judged(mood) for mood in MOODS}
 
@@ -118,7 +118,7 @@ def test_what_a_mood_left_undecided_is_asked_once_more(tmp_path: Path) -> None:
         selection = Selection(only=("stream.text-accumulates", "parameters.stop-string-stops"))
         asked = run.plan(target, selection)
         asyncio.run(run.observed(tmp_path, target=target, key=Key(KEY), selection=selection, asked=asked))
-    judged = run.judged(tmp_path)
+    judged = stored.judged(tmp_path)
     again = [exchange["id"] for exchange in judged.report["exchanges"] if exchange["id"].endswith("+2")]
 
     assert "parameters.stopped+2" in again

@@ -10,9 +10,9 @@ import pytest
 
 from conformance import schema
 from conformance.requirement import CLASSES
-from conformance.run import EXITS
 from conformance.server.hosting import serve_in_thread
 from conformance.server.site import Site
+from conformance.stored import EXITS
 from tests import composite
 from tests.commands import KEY, called
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from conformance import evidence, run
+from conformance import evidence, run, stored
 from conformance.check import grouped
 from conformance.checks import CHECKS
 from conformance.embedded import embedded_target
@@ -38,7 +38,7 @@ def sent(place: Path, *deviations: Deviation, selection: Selection, limits: Limi
     with embedded_target(limits=limits or Limits(), key=KEY, deviations=deviations) as target:
         asked = run.plan(target, selection)
         asyncio.run(run.observed(place, target=target, key=KEY, selection=selection, asked=asked))
-    return dict(run.judged(place).report)
+    return dict(stored.judged(place).report)
 
 
 def row(report: dict[str, Any], name: str) -> dict[str, Any]:
@@ -144,8 +144,8 @@ def test_the_reference_server_passes_and_the_report_says_what_that_excludes(tmp_
     assert found["of"] >= 5 * 4
     assert 0 < found["excludes"] < 3 / found["of"] < found["high"]
     assert "observed" not in row(report, "parameters.temperature-two")
-    assert json.dumps(run.judged(tmp_path).report) == json.dumps(report)
-    run.write_reports(tmp_path, report, tmp_path)
+    assert json.dumps(stored.judged(tmp_path).report) == json.dumps(report)
+    stored.write_reports(tmp_path, report, tmp_path)
     assert report_in(tmp_path) == report
     assert "were kept each time, which excludes a rate of" in (tmp_path / "summary.md").read_text("utf-8")
     assert found["told"] in (tmp_path / "report.html").read_text("utf-8")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from rich.console import Console
 
-from conformance import evidence, run, schema
+from conformance import evidence, run, schema, stored
 from conformance.document import NotJson, parse
 from conformance.embedded import embedded_target
 from conformance.generate.branches import branches, breakable, taken
@@ -32,7 +32,7 @@ def made(place: Path, examples: int) -> dict[str, Any]:
     with embedded_target(limits=Limits(max_requests=1000, max_tokens=200_000), key=KEY) as target:
         asked = run.plan(target, selection)
         asyncio.run(run.observed(place, target=target, key=KEY, selection=selection, asked=asked))
-    return dict(run.judged(place).report)
+    return dict(stored.judged(place).report)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_a_report_with_its_inputs_keeps_its_schema_and_comes_out_the_same_again(
     place, report = places[examples]
 
     assert schema.defects("report.schema.json", report) == ()
-    assert run.judged(place).report == report
+    assert stored.judged(place).report == report
 
 
 def test_the_terminal_tells_it_where_requests_were_generated(places: Runs) -> None:

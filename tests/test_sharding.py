@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from conformance import evidence, run, sharding
+from conformance import evidence, run, sharding, stored
 from conformance.checks import CHECKS
 from conformance.embedded import embedded_target
 from conformance.generate.asked import AGAIN, DEFECT, TEXT
@@ -49,12 +49,12 @@ def in_shards(place: Path, target: Target, selection: Selection, of: int) -> lis
 
 def found(place: Path) -> dict[str, str]:
     """The verdict on each requirement, and on the run."""
-    judgement = run.judged(place)
+    judgement = stored.judged(place)
     return {**verdicts(judgement.report), "": judgement.conclusion.verdict}
 
 
 def together(place: Path, shards: Sequence[Path]) -> dict[str, str]:
-    run.merge(shards, place)
+    stored.merge(shards, place)
     return found(place)
 
 
@@ -223,8 +223,8 @@ SMALL: Final = Selection(only=("auth.",))
 
 def test_a_shard_never_reads_as_a_whole_run(shards: list[Path]) -> None:
     for number, place in enumerate(shards, start=1):
-        judgement = run.judged(place)
-        run.write_reports(place, judgement.report, place)
+        judgement = stored.judged(place)
+        stored.write_reports(place, judgement.report, place)
 
         assert (judgement.exit_code, judgement.conclusion.verdict) == (4, "incomplete")
         assert judgement.conclusion.reason == f"shard {number} of 2: merge them"
@@ -237,17 +237,17 @@ def test_a_shard_never_reads_as_a_whole_run(shards: list[Path]) -> None:
 
 
 def test_merged_evidence_is_judged_again_to_the_same_bytes(shards: list[Path], tmp_path: Path) -> None:
-    run.merge(shards, tmp_path / "one")
-    run.merge(shards[::-1], tmp_path / "other")
+    stored.merge(shards, tmp_path / "one")
+    stored.merge(shards[::-1], tmp_path / "other")
     bytes_of = [(tmp_path / name / "evidence.jsonl").read_bytes() for name in ("one", "other")]
-    reports = [json.dumps(run.judged(tmp_path / name).report) for name in ("one", "one", "other")]
+    reports = [json.dumps(stored.judged(tmp_path / name).report) for name in ("one", "one", "other")]
 
     assert bytes_of[0] == bytes_of[1]
     assert reports[0] == reports[1] == reports[2]
 
 
 def test_what_several_shards_asked_is_kept_of_each(shards: list[Path], tmp_path: Path) -> None:
-    run.merge(shards, tmp_path)
+    stored.merge(shards, tmp_path)
     kept = evidence.read(tmp_path).exchanges
 
     assert len({each.id for each in kept}) == len(kept)
@@ -291,7 +291,7 @@ def test_shards_of_different_runs_are_not_merged(shards: list[Path], tmp_path: P
     other = edited(tmp_path / "other", shards[1], edit)
 
     with pytest.raises(BadInput) as mistake:
-        run.merge([shards[0], other], tmp_path / "merged")
+        stored.merge([shards[0], other], tmp_path / "merged")
     assert f"{other}: " in str(mistake.value)
     assert said in str(mistake.value)
     assert not (tmp_path / "merged").exists()
@@ -299,7 +299,7 @@ def test_shards_of_different_runs_are_not_merged(shards: list[Path], tmp_path: P
 
 def test_a_missing_shard_is_named(shards: list[Path], tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="of 2 shards 1 are missing: 1; give the directories of all of them"):
-        run.merge([shards[1]], tmp_path / "merged")
+        stored.merge([shards[1]], tmp_path / "merged")
 
 
 def test_only_shards_with_servers_of_their_own_may_differ_in_the_address(shards: list[Path], tmp_path: Path) -> None:
@@ -309,15 +309,15 @@ def test_only_shards_with_servers_of_their_own_may_differ_in_the_address(shards:
     def elsewhere(header: dict[str, Any]) -> None:
         header["target"].update(url="http://127.0.0.1:1", endpoint="http://127.0.0.1:1/v1/inference/chat")
 
-    run.merge(
+    stored.merge(
         [edited(tmp_path / "1", shards[0], own), edited(tmp_path / "2", shards[1], own, elsewhere)], tmp_path / "m"
     )
-    assert run.judged(tmp_path / "m").conclusion.verdict == "conformant"
+    assert stored.judged(tmp_path / "m").conclusion.verdict == "conformant"
 
 
 def test_a_shard_that_was_cut_short_makes_the_whole_incomplete(shards: list[Path], tmp_path: Path) -> None:
-    run.merge([shards[0], edited(tmp_path / "torn", shards[1], footer=False)], tmp_path / "merged")
-    conclusion = run.judged(tmp_path / "merged").conclusion
+    stored.merge([shards[0], edited(tmp_path / "torn", shards[1], footer=False)], tmp_path / "merged")
+    conclusion = stored.judged(tmp_path / "merged").conclusion
 
     assert (conclusion.verdict, conclusion.reason) == ("incomplete", "the run was cut short")
 
@@ -360,7 +360,7 @@ def test_the_page_on_long_runs_shows_a_script_that_works(tmp_path: Path) -> None
 def test_a_shard_that_shows_a_broken_must_says_so_at_once(tmp_path: Path) -> None:
     fault = next(fault for fault in FAULTS if fault.id == "auth-takes-any-key")
     with embedded_target(limits=Limits(), key=KEY, deviations=(fault,)) as target:
-        judgements = [run.judged(place) for place in in_shards(tmp_path, target, SMALL, 2)]
+        judgements = [stored.judged(place) for place in in_shards(tmp_path, target, SMALL, 2)]
 
     assert 1 in {judgement.exit_code for judgement in judgements}
     assert any(re.search(r"MUSTs? failed; shard . of 2: merge them", each.conclusion.reason) for each in judgements)

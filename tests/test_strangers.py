@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from conformance import run
+from conformance import run, stored
 from conformance.embedded import MODEL
 from conformance.finding import Verdict
 from conformance.selection import Selection
@@ -40,7 +40,7 @@ def whole(serving: AbstractContextManager[str]) -> Conclusion:
             )
             asked = run.plan(target, selection)
             asyncio.run(run.observed(Path(folder), target=target, key=key, selection=selection, asked=asked))
-        return run.judged(Path(folder)).conclusion
+        return stored.judged(Path(folder)).conclusion
 
 
 def red(conclusion: Conclusion) -> set[str]:

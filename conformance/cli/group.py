@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from conformance import __version__, certificate, run
+from conformance import __version__, certificate, stored
 from conformance.report.visible import visible_lines
 from conformance.target import BadInput
 
@@ -37,7 +37,7 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             # click would leave with 1, which says nonconformant.
             click.echo("interrupted", err=True)
-            ctx.exit(run.INTERRUPTED)
+            ctx.exit(stored.INTERRUPTED)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

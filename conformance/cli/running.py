@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from conformance import run
+from conformance import run, stored
 from conformance.baseline import Entry
 from conformance.cli.group import main
 from conformance.cli.options import BASELINE, selection_options, staging, target_described, target_options
@@ -57,20 +57,20 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         shard=Shard.named(options["shard"], own_server=not described.url) if options["shard"] else None,
     )
     known = run.baseline(options["baseline"]) if options["baseline"] else None
-    before = run.comparable(options["against"]) if options["against"] else None
+    before = stored.comparable(options["against"]) if options["against"] else None
     console = Console(stderr=False, soft_wrap=False)
     with staging(described, options) as stage:
         asked = run.plan(stage.target, selection)
         if options["dry_run"]:
             _print_plan(asked)
             return
-        directory = run.fresh_directory(stage.target, options["output"])
+        directory = stored.fresh_directory(stage.target, options["output"])
         with terminal.Bar(console, total=asked.requests + asked.repeats) as bar:
             interrupted = _send(directory, stage, selection=selection, asked=asked, known=known, bar=bar)
     if interrupted and not any(directory.iterdir()):
         raise KeyboardInterrupt  # before there was anything to judge
     code = tell(directory, console, before)
-    ctx.exit(run.INTERRUPTED if interrupted else code)
+    ctx.exit(stored.INTERRUPTED if interrupted else code)
 
 
 def _send(  # noqa: PLR0913  # what a run is made of

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from conformance import board, run
+from conformance import board, run, stored
 from conformance.cli.group import main
 from conformance.cli.options import BASELINE, RUN_DIR
 from conformance.cli.telling import REGRESSED, print_report, tell
@@ -27,7 +27,7 @@ from conformance.target import BadInput
 @click.pass_context
 def merge_command(ctx: click.Context, /, run_dirs: tuple[Path, ...], output: Path) -> None:
     """Put the shards of a run together, judge the whole, and write its reports."""
-    run.merge(run_dirs, output)
+    stored.merge(run_dirs, output)
     ctx.exit(tell(output, Console(), None))
 
 
@@ -41,8 +41,8 @@ def judge_command(ctx: click.Context, /, run_dir: Path, baseline: Path | None, o
 
     The known failures are those of the run, or of --baseline in their place.
     """
-    judgement = run.judged(run_dir, run.baseline(baseline) if baseline else None)
-    run.write_reports(run_dir, judgement.report, run.made(output) if output else run_dir)
+    judgement = stored.judged(run_dir, run.baseline(baseline) if baseline else None)
+    stored.write_reports(run_dir, judgement.report, stored.made(output) if output else run_dir)
     print_report(judgement.report, Console())
     ctx.exit(judgement.exit_code)
 
@@ -53,20 +53,20 @@ def judge_command(ctx: click.Context, /, run_dir: Path, baseline: Path | None, o
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice([*run.FORMATS, "badge", "github"]),
+    type=click.Choice([*stored.FORMATS, "badge", "github"]),
     help="Only this, and print no report; repeatable. badge: badge.svg and badge.json for shields.io; github:"
     " annotations, printed.",
 )
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Another place.")
 def report_command(run_dir: Path, formats: tuple[str, ...], output: Path | None) -> None:
     """Write the other formats from report.json."""
-    found = run.reported(run_dir)
-    run.render(
+    found = stored.reported(run_dir)
+    stored.render(
         run_dir,
         found,
-        run.made(output) if output else run_dir,
-        formats or run.FORMATS,
-        diff=run.told_before(run_dir),
+        stored.made(output) if output else run_dir,
+        formats or stored.FORMATS,
+        diff=stored.told_before(run_dir),
     )
     if not formats:
         print_report(found, Console())
@@ -86,7 +86,7 @@ def diff_command(ctx: click.Context, /, before: Path, after: Path, *, form: str,
     \b
     Exit codes: 0 no regression, 1 a regression, 2 usage.
     """  # noqa: D301  # click reads the character
-    diff = run.difference(run.comparable(before), after, strict=strict)
+    diff = stored.difference(stored.comparable(before), after, strict=strict)
     match form:
         case "json":
             click.echo(record.written(diff), nl=False)
@@ -102,7 +102,7 @@ def diff_command(ctx: click.Context, /, before: Path, after: Path, *, form: str,
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to; else it is printed.")
 def baseline_command(run_dir: Path, output: Path | None) -> None:
     """Draft a file of known failures from a run, its reasons left to fill in."""
-    text = draft(run.reported(run_dir))
+    text = draft(stored.reported(run_dir))
     if output is None:
         click.echo(text, nl=False)
         return
@@ -122,7 +122,7 @@ def board_command(directory: Path, output: Path | None) -> None:
     """Show all runs below DIR as pages: targets by classes, and how each went over time."""
     place = output or directory / "board"
     found = board.found(directory, place)
-    page = board.write(found, run.made(place))
+    page = board.write(found, stored.made(place))
     for each in found.left_out:
         click.echo(f"warning: left out {each.place}: {each.reason}", err=True)
     runs = sum(len(history.runs) for history in found.targets)

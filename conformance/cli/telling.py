@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from conformance import run
+from conformance import stored
 from conformance.comparison.record import REGRESSION, Run
 from conformance.report import terminal
 from conformance.target import BadInput
@@ -17,13 +17,13 @@ from conformance.target import BadInput
 
 def tell(directory: Path, console: Console, before: Run | None) -> int:
     """Judge, write the files, print the report and what it says that the run before did not; the exit code."""
-    judgement = run.judged(directory)
-    run.write_reports(directory, judgement.report, directory)
+    judgement = stored.judged(directory)
+    stored.write_reports(directory, judgement.report, directory)
     code = judgement.exit_code
     print_report(judgement.report, console)
     if before is not None:
-        diff = run.difference(before, directory)
-        run.write_difference(directory, judgement.report, diff)
+        diff = stored.difference(before, directory)
+        stored.write_difference(directory, judgement.report, diff)
         console.print()
         print_report(diff, console, printed=terminal.print_difference)
         code = REGRESSED if diff["result"] == REGRESSION else code

@@ -10,14 +10,14 @@ from typing import Any, Final, NoReturn
 import pytest
 import pytest_asyncio
 
-from conformance import run
+from conformance import run, stored
 from conformance.baseline import LAPSED, Entry
 from conformance.embedded import Stage, staged
 from conformance.finding import DECIDED, Finding, Verdict, gates
 from conformance.generate.remembered import DEFAULT
 from conformance.requirement import Requirement, catalogue
-from conformance.run import Judgement
 from conformance.selection import Selection, Shard
+from conformance.stored import Judgement
 from conformance.suites.spreading import spread
 from conformance.target import BadInput, Target, checked, described, key_of
 
@@ -72,7 +72,7 @@ async def _observed(
 ) -> Path:
     """The directory of a run that this process sends alone, with its reports."""
     asked = run.plan(stage.target, selection)
-    place = run.fresh_directory(stage.target, config.getoption("--conformance-output"))
+    place = stored.fresh_directory(stage.target, config.getoption("--conformance-output"))
     config.stash[_PLACE] = place
     try:
         await run.observed(
@@ -86,7 +86,7 @@ async def _observed(
         )
     finally:
         if any(place.glob("evidence.jsonl*")):
-            run.write_reports(place, run.judged(place).report, place)
+            stored.write_reports(place, stored.judged(place).report, place)
     return place
 
 
@@ -99,7 +99,7 @@ async def _spread(config: pytest.Config, stage: Stage, *, selection: Selection, 
     of, mine = worker["workercount"], int(worker["workerid"].removeprefix("gw"))
     own = not config.getoption("--target")
     shared = Path(tempfile.gettempdir()) / f"chat-conformance-{worker['testrunuid']}"
-    run.made(shared)
+    stored.made(shared)
     _handed(config)["shared"] = str(shared)
     shards = [Shard(number=(mine + turn) % of + 1, of=of, own_server=own) for turn in range(of)]
 
@@ -109,9 +109,9 @@ async def _spread(config: pytest.Config, stage: Stage, *, selection: Selection, 
         await run.observed(place, target=target, key=stage.key, selection=part, asked=asked, known=known)
 
     def merge(places: Sequence[Path]) -> Path:
-        whole = run.fresh_directory(target, config.getoption("--conformance-output"))
-        run.merge(places, whole)
-        run.write_reports(whole, run.judged(whole).report, whole)
+        whole = stored.fresh_directory(target, config.getoption("--conformance-output"))
+        stored.merge(places, whole)
+        stored.write_reports(whole, stored.judged(whole).report, whole)
         return whole
 
     return await spread(shared, shards=shards, observe=observe, merge=merge)
@@ -153,7 +153,7 @@ async def conformance_judgement(request: pytest.FixtureRequest) -> AsyncIterator
                 place = await _spread(config, stage, selection=selection, known=known)
             else:
                 place = await _observed(config, stage, selection=selection, known=known)
-        judgement = run.judged(place)
+        judgement = stored.judged(place)
         if hasattr(config, "workerinput"):
             conclusion, requests = judgement.conclusion, str(judgement.report["requests"])
             _handed(config).update(
