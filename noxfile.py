@@ -220,6 +220,14 @@ def benchmark(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.overhead", *session.posargs)
 
 
+@nox.session(name="benchmark-pages", default=False, reuse_venv=True)
+def benchmark_pages(session: nox.Session) -> None:
+    """What a report's page costs a browser beside the same bytes as plain text, as ratios; nothing is asserted."""
+    program = chromium(session)
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "benchmarks.pages", *session.posargs, env={"CHROMIUM": program})
+
+
 @nox.session(default=False, reuse_venv=True)
 def mutants(session: nox.Session) -> None:
     """Our own code changed in one place at a time: a test kills each mutant, or docs/mutants.md says why it lives."""
