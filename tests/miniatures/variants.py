@@ -303,6 +303,10 @@ ANSWERS: Final = (
         on(answers, rewritten(lambda d: put(d, "/data/id", lambda old: f"№ {old[-9:]}"))),
     ),
     odd("measures parts of milliseconds", on(answers, with_json("/data/_meta/latency_ms", 0.125))),
+    odd(
+        "takes its time, and says how long",
+        on(answers, lambda exchange: replace(exchange, elapsed=2.0), with_json("/data/_meta/latency_ms", 1990)),
+    ),
     odd("measures nothing", on(answers, with_json("/data/_meta/latency_ms", 0))),
     odd("writes its time with a point", on(answers, with_json("/data/created", float))),
     odd("writes its counts with a point", on(answers, with_json("/data/usage/total_tokens", float))),
