@@ -126,7 +126,7 @@ def loaded(file: Path, *, requirements: Collection[str], probes: Collection[str]
     Args:
         file: the baseline.
         requirements: the ids that there are.
-        probes: the names of probes that there are; one that ends in a dot or dash stands for all that begin with it.
+        probes: the names of probes that there are; one that ends in a dot stands for all that begin with it.
 
     Raises:
         BadInput: the file is not there, not TOML, no baseline, or not filled in; the message names the entry.
@@ -214,7 +214,7 @@ def _strays(entries: Sequence[Entry], requirements: Collection[str], probes: Col
 
 def _may_begin(pattern: str, name: str) -> bool:
     """Whether a pattern may fit a name that begins as `name` does, where that is a beginning."""
-    return name.endswith((".", "-")) and pattern.startswith(name)
+    return name.endswith(".") and pattern.startswith(name)
 
 
 def _meant(word: str, known: Collection[str]) -> str:

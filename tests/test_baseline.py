@@ -86,7 +86,8 @@ def test_an_entry_is_the_same_after_it_was_kept() -> None:
 
 def read(file: Path, content: str | bytes) -> tuple[Entry, ...]:
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return loaded(file, requirements=("x.one", "x.two"), probes=("stream.greeting", "stream.counting", "generated."))
+    probes = ("stream.greeting", "stream.counting", "generated.")
+    return loaded(file, requirements=("x.one", "x.two"), probes=probes)
 
 
 def test_a_baseline_says_what_is_known_why_and_until_when(tmp_path: Path) -> None:
@@ -149,6 +150,9 @@ FINER = f'[[known]]\nrequirement = "x.one"\nwhere = "ending"\n{FILLED}'
             "known 1: no requirement has the id 'zebra'; see chat-conformance requirements",
         ),
         (ONE + 'probe = "stream.greting"', "no probe is called 'stream.greting'; did you mean stream.greeting?"),
+        (ONE + 'probe = "stream.greeting-2"', "no probe is called 'stream.greeting-2'; did you mean stream.greeting?"),
+        (ONE.replace('"x.one"', "7"), "known 1: requirement: expected string, found 7"),
+        (ONE.replace('"x.one"', '""'), "known 1: requirement: "),
         (ONE + 'probe = "zebra*"', "no probe is called 'zebra*'; report.json names the exchanges by their probes"),
         (ONE + ONE, "known 2 (x.one): known 1 lists the same; keep one of them"),
         (FINER + FINER, "known 2 (x.one (where ending)): known 1 lists the same; keep one of them"),

@@ -46,6 +46,14 @@ def test_the_tail_is_the_sum_of_the_exact_terms(count: tuple[int, int], per: int
     assert tail(*count, per / 100) == pytest.approx(float(exact_tail(*count, Fraction(per, 100))), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    "broken,of,rate,likely",
+    [(0, 5, 0.0, 1.0), (3, 5, 0.0, 1.0), (3, 5, 1.0, 0.0), (4, 5, 1.0, 0.0), (5, 5, 1.0, 1.0), (5, 5, 0.5, 1.0)],
+)
+def test_the_tail_of_a_rate_of_nothing_or_all_is_certain(broken: int, of: int, rate: float, likely: float) -> None:
+    assert tail(broken, of, rate) == likely
+
+
 @given(count=COUNTS)
 def test_each_bound_is_where_its_tail_has_half_the_doubt(count: tuple[int, int]) -> None:
     broken, of = count
