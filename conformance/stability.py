@@ -77,7 +77,7 @@ def excluded(of: int) -> float:
 
 def percent(share: float) -> str:
     """A share of 1 as a reader wants it: one decimal, or two digits where that would be 0."""
-    digits = f"{100 * share:.1f}" if share >= 0.001 or not share else f"{100 * share:.2g}"
+    digits = f"{100 * share:.1f}" if share >= 0.001 else f"{100 * share:.2g}"
     return f"{digits.removesuffix('.0')} %"
 
 

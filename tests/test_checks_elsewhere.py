@@ -16,10 +16,8 @@ from tests.miniatures.wire import on, throttled
 ELSEWHERE = [pytest.param(each, id=each.name) for each in (BEHIND, GENERATED)]
 
 
-def test_each_check_is_decided_by_one_kind_of_run() -> None:
-    decided = [identity for setting in SETTINGS for identity in setting.checks]
-
-    assert sorted(decided) == sorted(CHECKS)
+def test_each_check_is_decided_by_some_kind_of_run() -> None:
+    assert {identity for setting in SETTINGS for identity in setting.checks} == CHECKS.keys()
 
 
 def test_no_two_cases_of_any_run_share_a_name() -> None:

@@ -139,6 +139,8 @@ def outcomes(**counts: tuple[int, int]) -> list[tuple[str, bool]]:
         (outcomes(a=(0, 200)), "none of 200 repeated observations broke it, which excludes a rate of 1.5 %"),
         (outcomes(a=(0, 20), b=(20, 20)), "20 of 40 repeated observations broke it, every one of b"),
         (outcomes(a=(1, 20), b=(20, 20)), "21 of 40 repeated observations broke it (36.1 % to 68.5 %)"),
+        (outcomes(a=(0, 10), b=(5, 5)), "5 of 15 repeated observations broke it, every one of b"),
+        (outcomes(a=(0, 2)), "none of 2 repeated observations broke it, which excludes a rate of 77.6 %"),
         (outcomes(a=(0, 10), b=(4, 4)), "4 of 14 repeated observations broke it (8.4 % to 58.1 %)"),
         (
             outcomes(a=(0, 10), once=(1, 1)),

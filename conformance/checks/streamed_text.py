@@ -146,7 +146,7 @@ def _begun_again(exchange: Exchange) -> Iterator[Violation]:
 
 
 def _shows_characters(exchange: Exchange) -> bool:
-    return of(probes.MULTILINGUAL, probes.TOOL_CALL)(exchange) or (twinned(exchange) and streamed(exchange))
+    return of(probes.MULTILINGUAL, probes.TOOL_CALL)(exchange) or twinned(exchange)
 
 
 @check(

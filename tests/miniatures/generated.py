@@ -1,5 +1,6 @@
 """Servers that treat generated requests wrongly, or oddly, as changes to the evidence of one that treats them well."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -8,7 +9,7 @@ from typing import Any, Final
 from conformance.checks.generated import defect_of, graded, valid
 from conformance.evidence import Evidence
 from conformance.exchange import Ending, Exchange
-from conformance.generate.asked import AGAIN, BASE, DEFECT, OPEN, PREFIX, TEXT, VALID
+from conformance.generate.asked import AGAIN, BASE, DEFECT, OPEN, PLAIN, PREFIX, TEXT, VALID
 from conformance.generate.defects import Grade
 from conformance.generate.valid import forms
 from conformance.probes import OPENING
@@ -16,6 +17,7 @@ from conformance.reading.requests import asked, sent
 from conformance.selection import Selection
 from conformance.target import Limits
 from tests.miniatures import innocent
+from tests.miniatures.garbled import saying
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.variants import Variant, odd
 from tests.miniatures.wire import (
@@ -34,6 +36,8 @@ from tests.miniatures.wire import (
 
 REQUIREMENTS: Final = "parameters.generated-"
 """What the ids of the requirements begin with that only generated requests decide."""
+ECHOED: Final = "stream.text-intact"
+"""A requirement that generated requests decide too."""
 _SELECTION: Final = Selection(only=(REQUIREMENTS,), examples=40, seed=1, shrinks=0)
 _LIMITS: Final = Limits(max_requests=2000, max_tokens=200_000)
 
@@ -85,6 +89,10 @@ _BUSY: Final = throttled(429, "RATE_LIMITED")
 _FIELD: Final = "/error/details/0/field"
 
 
+def _questioned(text: str) -> str:
+    return re.sub(r"[^\x00-\x7f]", "?", text)
+
+
 def _at(rule: str) -> When:
     """A stated or read defect of a rule of the schema."""
     return lambda exchange: BROKEN(exchange) and (found := defect_of(exchange)[1]) is not None and found.rule == rule
@@ -115,6 +123,12 @@ def _bracketed(document: Any) -> Any:
 
 
 MINIATURES: Final[tuple[Miniature, ...]] = (
+    faulty(
+        "writes question marks for the letters that it is to give back",
+        on(lambda exchange: exchange.control == exchange.probe + PLAIN, saying(_questioned)),
+        ECHOED,
+        says="question marks for what is not ASCII",
+    ),
     faulty(
         "refuses a seed",
         on(_both(_named(VALID), _asks("/seed")), _INVALID),

@@ -65,7 +65,11 @@ BEHIND: Final = Setting(
 GENERATED: Final = Setting(
     name="with generated requests",
     observed=generated.observed,
-    checks={name: check for name, check in CHECKS.items() if name.startswith(generated.REQUIREMENTS)},
+    checks={
+        name: check
+        for name, check in CHECKS.items()
+        if name.startswith(generated.REQUIREMENTS) or name == generated.ECHOED
+    },
     miniatures=generated.MINIATURES,
     variants=generated.VARIANTS,
 )
