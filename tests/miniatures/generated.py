@@ -134,6 +134,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
         on(_both(_named(VALID), _asks("/seed")), _INVALID),
         "parameters.generated-accepted",
         says="status: the request to be served; HTTP 422 VALIDATION_ERROR",
+        unseen=(ECHOED,),
     ),
     faulty(
         "refuses one of the bases that defects are made of",
@@ -160,6 +161,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
         on(_both(_named(VALID), _asks("/seed")), refused(401, "UNAUTHORIZED")),
         "parameters.generated-accepted",
         says="the request to be served; HTTP 401",
+        unseen=(ECHOED,),
     ),
     faulty(
         "fails over a good request",
@@ -167,6 +169,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
         "parameters.generated-accepted",
         "parameters.generated-never-5xx",
         says="the request to be served; HTTP 500",
+        unseen=(ECHOED,),
     ),
     faulty(
         "fails over what the page leaves open",
@@ -301,17 +304,18 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     ),
     odd("names the innermost member alone", on(BROKEN, rewritten(_innermost))),
     odd("names the field in brackets", on(BROKEN, rewritten(_bracketed))),
-    odd("refuses all it is asked, the opening question too", on(lambda _: True, _INVALID), REQUIREMENTS),
+    odd("refuses all it is asked, the opening question too", on(lambda _: True, _INVALID), REQUIREMENTS, ECHOED),
     odd("refuses the opening question alone", on(_OPENING, _INVALID), REQUIREMENTS),
     odd("is busy over the second of two controls", on(_again, _BUSY), REQUIREMENTS),
-    odd("fails over the opening question too", on(lambda _: True, _FAILED), REQUIREMENTS),
-    odd("is busy for whatever was generated", on(_named(PREFIX), _BUSY), REQUIREMENTS),
+    odd("fails over the opening question too", on(lambda _: True, _FAILED), REQUIREMENTS, ECHOED),
+    odd("is busy for whatever was generated", on(_named(PREFIX), _BUSY), REQUIREMENTS, ECHOED),
     odd("is busy over defects", on(_named(DEFECT, TEXT), throttled(503, "MODEL_UNAVAILABLE")), REQUIREMENTS),
-    odd("is busy over good requests", on(_named(VALID), _BUSY)),
-    odd("answers nothing that was generated", on(_named(PREFIX), _silent), REQUIREMENTS),
+    odd("is busy over good requests", on(_named(VALID), _BUSY), ECHOED),
+    odd("answers nothing that was generated", on(_named(PREFIX), _silent), REQUIREMENTS, ECHOED),
     odd(
         "answers no good request before we give up",
         on(valid, lambda exchange: replace(_silent(exchange), ended=Ending.TIMEOUT)),
         REQUIREMENTS,
+        ECHOED,
     ),
 )
