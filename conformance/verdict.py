@@ -14,7 +14,6 @@ from conformance.finding import DECIDED, Finding, Verdict, gates, judged
 from conformance.plan import FAIR_CAP
 from conformance.reading.answers import answer
 from conformance.reading.requests import asked, authorized, legal
-from conformance.reading.witness import Inconclusive, Unobservable
 from conformance.requirement import CAPABILITIES, CLASSES, Requirement
 from conformance.stability import observed
 
@@ -44,6 +43,10 @@ class Conclusion:
     """What the run says of each known failure; None where no baseline was in force."""
 
 
+_CUT_SHORT: Final = {"ended": "cut short"}
+"""What stands for the footer of a run that did not come to write one."""
+
+
 def concluded(
     evidence: Evidence,
     *,
@@ -62,12 +65,13 @@ def concluded(
     """
     exchanges = tuple(exchange for exchange in evidence.exchanges if not exchange.retried)
     capabilities = _capabilities(evidence.header, exchanges)
-    ended = evidence.footer["ended"] if evidence.footer else "cut short"
+    footer = evidence.footer or _CUT_SHORT
+    ended = footer["ended"]
     given = _Given(header=evidence.header, capabilities=capabilities, ended=ended, baseline=tuple(baseline or ()))
     findings = tuple(_finding(row, checks.get(row.id), exchanges, given) for row in catalogue.values())
     listed = _listed(given, findings, checks)
     strict = bool(evidence.header["strict"])
-    verdict, reason = _run_verdict(findings, listed, strict=strict, ended=ended, footer=evidence.footer)
+    verdict, reason = _run_verdict(findings, listed, strict=strict, footer=footer)
     if lost := sorted(set(evidence.header["promised"]) - {finding.requirement.id for finding in findings}):
         verdict = "incomplete" if verdict == "conformant" else verdict
         reason = "; ".join(filter(None, (reason, f"promised and not judged: {', '.join(lost)}")))
@@ -137,19 +141,12 @@ def _found(name: str, exchanges: Sequence[Exchange]) -> Capability:
             if 200 <= exchange.response.status < 300:
                 return Capability(has=True, how=f"found by asking: {exchange.id} was served")
             if legal(exchange) and 400 <= exchange.response.status < 500 and exchange.response.status not in _ELSE:
-                refusal = refusal or f"found by asking: {exchange.id} was refused, {_told(exchange)}"
+                refusal = refusal or f"found by asking: {exchange.id} was refused, {answer(exchange)}"
     return Capability(has=False, how=refusal) if refusal else Capability(has=None, how="not asked")
 
 
 _ELSE: Final = (401, 403, 429)
 """Refusals that have another reason than what the model lacks."""
-
-
-def _told(exchange: Exchange) -> str:
-    try:
-        return answer(exchange)
-    except (Unobservable, Inconclusive) as reason:
-        return str(reason)
 
 
 _PARTS: Final = {"vision": ("image_url", "image_base64"), "audio": ("audio_url", "audio_base64")}
@@ -288,8 +285,7 @@ def _run_verdict(
     listed: Sequence[Listed],
     *,
     strict: bool,
-    ended: str,
-    footer: Mapping[str, Any] | None,
+    footer: Mapping[str, Any],
 ) -> tuple[str, str]:
     """The verdict on the run, and why."""
     gating = [finding for finding in findings if gates(finding.requirement, strict=strict)]
@@ -298,8 +294,9 @@ def _run_verdict(
     known = [finding.requirement.id for finding in gating if finding.known]
     lapsed = [f"{each.entry} is {each.standing} ({each.explanation})" for each in listed if each.standing in LAPSED]
     broken = f"{len(failed)} {'requirement' if strict else 'MUST'}{'s' if len(failed) != 1 else ''} failed"
+    ended = footer["ended"]
     if ended == "aborted":
-        return "aborted", str(footer["reason"]) if footer else ""
+        return "aborted", str(footer["reason"])
     if ended != "complete":
         return "incomplete", f"the run was {ended}" + (f"; by then {broken}" if failed else "")
     if failed or lapsed:
