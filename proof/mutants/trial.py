@@ -111,8 +111,10 @@ def tested_by(*files: str) -> Killer:
 
     def killer() -> str:
         first = _First()
-        # What is imported here already is not ours to rewrite; the tests themselves are imported in the child.
-        warm = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+        # What is imported here already is not ours to rewrite, and what drew requests here was drawn before pytest came;
+        # the tests themselves are imported in the child.
+        known = ("pytest.PytestAssertRewriteWarning", "hypothesis.errors.HypothesisSideeffectWarning")
+        warm = [word for warning in known for word in ("-W", f"ignore::{warning}")]
         ended = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *warm, *files], plugins=[first])
         return SURVIVED if ended == 0 else first.name or f"pytest ended with {ended}"
 
