@@ -111,7 +111,7 @@ def tested_by(*files: str) -> Killer:
 
     def killer() -> str:
         first = _First()
-        # What is imported here already is not ours to rewrite, and what drew requests here was drawn before pytest came;
+        # What is imported here already is not ours to rewrite, and requests may have been drawn before pytest came;
         # the tests themselves are imported in the child.
         known = ("pytest.PytestAssertRewriteWarning", "hypothesis.errors.HypothesisSideeffectWarning")
         warm = [word for warning in known for word in ("-W", f"ignore::{warning}")]
