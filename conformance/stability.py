@@ -34,8 +34,9 @@ def tail(broken: int, of: int, rate: float) -> float:
         + (of - broken) * math.log1p(-rate)
     )
     total, seen = term, broken
-    # Below the mean the terms only fall: each is made of the one above it, down to those that add nothing more.
-    while seen and term > total * _NOTHING:
+    # Below the mean the terms only fall: each is made of the one above it, down to those that add nothing more. The one
+    # below the last is 0.
+    while term > total * _NOTHING:
         term *= seen / (of - seen + 1) * (1 - rate) / rate
         total += term
         seen -= 1

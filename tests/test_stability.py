@@ -48,9 +48,18 @@ def test_the_tail_is_the_sum_of_the_exact_terms(count: tuple[int, int], per: int
 
 @pytest.mark.parametrize(
     "broken,of,rate,likely",
-    [(0, 5, 0.0, 1.0), (3, 5, 0.0, 1.0), (3, 5, 1.0, 0.0), (4, 5, 1.0, 0.0), (5, 5, 1.0, 1.0), (5, 5, 0.5, 1.0)],
+    [
+        (0, 5, 0.0, 1.0),
+        (3, 5, 0.0, 1.0),
+        (3, 5, 1.0, 0.0),
+        (4, 5, 1.0, 0.0),
+        (5, 5, 1.0, 1.0),
+        (5, 5, 0.5, 1.0),
+        (9_000, 10_000, 0.001, 1.0),
+        (1_000, 10_000, 0.999, 0.0),
+    ],
 )
-def test_the_tail_of_a_rate_of_nothing_or_all_is_certain(broken: int, of: int, rate: float, likely: float) -> None:
+def test_the_tail_of_what_is_certain_or_out_of_the_question_is_exact(broken: int, of: int, rate: float, likely: float) -> None:
     assert tail(broken, of, rate) == likely
 
 
