@@ -69,6 +69,8 @@ class _Judge:
                 witness = witness or [group]
         if witness and not new:
             return self.whole
+        if "examples" in self.row.needs:  # how many showed something decides too
+            return judged(self.row, self.check, everything)
         shown = replace(self.check, when=lambda _: True, groups=lambda _chosen, _all: (*new, *witness))
         return judged(self.row, shown, everything)
 
