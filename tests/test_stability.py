@@ -59,7 +59,7 @@ def test_the_tail_is_the_sum_of_the_exact_terms(count: tuple[int, int], per: int
         (1_000, 10_000, 0.999, 0.0),
     ],
 )
-def test_the_tail_of_what_is_certain_or_out_of_the_question_is_exact(broken: int, of: int, rate: float, likely: float) -> None:
+def test_the_tail_of_what_is_certain_is_exact(broken: int, of: int, rate: float, likely: float) -> None:
     assert tail(broken, of, rate) == likely
 
 
