@@ -281,7 +281,7 @@ class _Run:
 
     def _at_limit(self) -> bool:
         """Whether no request is left, though one was wanted; the run is over then."""
-        most = self._target.limits.max_requests
+        most = self._target.limits.requests
         if self.requests < most:
             return False
         self._stop(f"the limit of {most} requests was reached; raise it with --max-requests, or select less")

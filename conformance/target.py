@@ -63,22 +63,44 @@ class Key(str):
         return "'***'"
 
 
+MOST_REQUESTS: Final = 400
+"""Requests of a run where nobody gave a limit; more where it generates or repeats."""
+MOST_TOKENS: Final = 20_000
+"""Tokens of a run where nobody gave a limit; more where it generates or repeats."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much, how fast and how long the run may ask."""
 
     concurrency: int = 8
     requests_per_minute: float | None = None
-    max_requests: int = 400
-    """Requests of a run, retries included."""
-    max_tokens: int = 20_000
-    """Prompt and completion tokens of a run together, by the plan's bound."""
+    max_requests: int | None = None
+    """Requests of a run, retries included; None where nobody gave a limit."""
+    max_tokens: int | None = None
+    """Prompt and completion tokens of a run together, by the plan's bound; None where nobody gave a limit."""
     timeout: float = 60.0
     """Seconds of silence after which an exchange is given up."""
     deadline: float = 120.0
     """Seconds after which an exchange is given up though bytes still come."""
     max_body_bytes: int = 8 * 1024 * 1024
     """Bytes of one answer's body; more is a hostile server's."""
+
+    @property
+    def requests(self) -> int:
+        """The most requests, given or not."""
+        return MOST_REQUESTS if self.max_requests is None else self.max_requests
+
+    @property
+    def tokens(self) -> int:
+        """The most tokens, given or not."""
+        return MOST_TOKENS if self.max_tokens is None else self.max_tokens
+
+    @property
+    def given(self) -> str:
+        """The limits of requests and tokens that were given, as a target file has them."""
+        bounds = {"max_requests": self.max_requests, "max_tokens": self.max_tokens}
+        return " and ".join(f"{name} = {most}" for name, most in bounds.items() if most is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,8 +195,8 @@ def test_what_is_sent_alone_is_sent_by_one_shard() -> None:
 def test_all_shards_together_keep_the_limits_of_the_run(limits: Limits, of: int) -> None:
     parts = [sharding.portion(limits, part, cap=512) for part in shared(Selection(), of)]
 
-    assert sum(part.max_requests for part in parts) <= limits.max_requests
-    assert sum(part.max_tokens for part in parts) <= limits.max_tokens
+    assert sum(part.requests for part in parts) <= limits.requests
+    assert sum(part.tokens for part in parts) <= limits.tokens
     assert sum(part.requests_per_minute or 0 for part in parts) == pytest.approx(limits.requests_per_minute or 0)
 
 
