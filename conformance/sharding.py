@@ -189,6 +189,8 @@ def merged(runs: Sequence[Path]) -> Evidence:
     for run in runs:
         found = _shard(run)
         number = found.header["shard"]["number"]
+        if number in shards and shards[number][0].samefile(run):
+            raise BadInput(f"{run}: is named twice; give each shard once")
         if number in shards:
             raise BadInput(f"{run}: holds shard {number}, and so does {shards[number][0]}; give each shard once")
         shards[number] = run, found

@@ -1,5 +1,6 @@
 """Every mistake of the caller is one message that says what, where and the cure, and exit code 2."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -197,6 +198,18 @@ def test_another_runs_directory_is_not_written_over(ran: Path) -> None:
     assert {file.name: file.read_bytes() for file in ran.iterdir()} == before
 
 
+@pytest.mark.parametrize("verb", ["judge", "report"])
+def test_what_is_made_of_a_run_goes_into_no_directory_of_another_run(ran: Path, tmp_path: Path, verb: str) -> None:
+    other = Path(shutil.copytree(ran, tmp_path / "other"))
+    before = {file.name: file.stat().st_mtime_ns for file in other.iterdir()}
+    message = refused(called(verb, ran, "--output", other))
+
+    assert message.strip() == f"{other}: holds another run already; give an empty --output"
+    assert {file.name: file.stat().st_mtime_ns for file in other.iterdir()} == before
+    done = called(verb, ran, "--output", ran)
+    assert (done.code, done.out.splitlines()[-1]) == (0, f"report: {ran / 'report.html'}")
+
+
 @pytest.mark.parametrize("verb", ["run", "judge"])
 def test_an_output_that_cannot_be_a_directory_is_told(ran: Path, verb: str) -> None:
     file = ran / "report.json"
@@ -213,7 +226,26 @@ def test_a_file_that_cannot_be_written_is_told(ran: Path, name: str) -> None:
     (ran / name).unlink()
     (ran / name).mkdir()
 
-    assert refused(called("judge", ran)).strip() == f"{ran / name}: cannot be written: Is a directory"
+    assert refused(called("judge", ran)).strip() == (
+        f"{ran / name}: cannot be written: Is a directory;"
+        f" chat-conformance judge {ran} --output DIR writes the reports elsewhere"
+    )
+    assert not list(ran.glob(".*"))
+
+
+def test_a_report_that_cannot_be_written_whole_leaves_the_one_before(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {file.name: file.read_bytes() for file in ran.iterdir()}
+
+    def full(file: Path, content: bytes) -> int:
+        with file.open("wb") as begun:
+            begun.write(content[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    message = refused(called("judge", ran))
+
+    assert message.startswith(f"{ran / 'report.json'}: cannot be written: No space left on device; ")
+    assert {file.name: file.read_bytes() for file in ran.iterdir()} == before
 
 
 def test_output_that_cannot_be_written_is_told(ran: Path) -> None:
@@ -255,7 +287,8 @@ def test_a_directory_without_a_report_is_told_how_to_make_one(ran: Path) -> None
     [
         (b"{", "makes it anew"),
         (b"\xff", "not UTF-8"),
-        (b"[]", "the whole: expected object, found an array of 0; is it of another version?"),
+        (b"[]", "the whole: expected object, found an array of 0; is it of another version? chat-conformance judge "),
+        (b"{}", "makes it anew"),
         (b'{"format": "chat-conformance-report/9"}', "is it of another version?"),
         (b"[" * 100_000, "nested too deep"),
     ],
@@ -295,6 +328,30 @@ def test_spoiled_evidence_is_told_with_its_line(
 
     assert message.startswith(str(file))
     assert said in message
+
+
+def test_evidence_that_lacks_an_exchange_is_incomplete_and_says_so(ran: Path) -> None:
+    file = ran / "evidence.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    requests = len(lines) - 2
+    file.write_bytes(b"".join(lines[:2] + lines[3:]))
+    done = called("judge", ran)
+    report = report_in(ran)
+
+    assert (done.code, report["verdict"]) == (4, "incomplete")
+    assert report["reason"].endswith(
+        f"the footer of the evidence counts {requests} requests, and {requests - 1} are there"
+    )
+
+
+@pytest.mark.parametrize("verb", ["judge", "report"])
+def test_evidence_that_has_an_exchange_twice_is_told(ran: Path, verb: str) -> None:
+    file = ran / "evidence.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:3], lines[1], *lines[3:]]))
+    twice = refused(called(verb, ran))
+    name = json.loads(lines[1])["probe"]
+    assert twice.strip() == f"{ran}: the evidence holds {name} 2 times; take the run's own file, unedited"
 
 
 def test_evidence_torn_in_its_last_line_is_judged_as_cut_short(ran: Path) -> None:
