@@ -74,8 +74,8 @@ def _hold(given: Limits, limits: Limits, asked: Plan, cap: int | None) -> None:
     if requests > limits.requests or tokens > limits.tokens:
         raise BadInput(
             f"--repeat {asked.rounds} makes up to {asked.repeats} requests, {requests} of {tokens} tokens in all, which"
-            f" do not fit into the limits that were given ({given.given}); raise these, with --max-requests, --max-tokens"
-            " or the target file, repeat less, or give no limits: then they grow with it"
+            f" do not fit into the limits that were given ({given.given}); raise these, with --max-requests,"
+            " --max-tokens or the target file, repeat less, or give no limits: then they grow with it"
         )
 
 
@@ -211,7 +211,17 @@ async def observed(  # noqa: PLR0913  # what a run is made of
         await _journaled(run, head, target=target, key=key, selection=selection, asked=asked, behind=behind, seen=seen)
         evidence.compressed(run)
     except OSError as error:  # of the disk: what the network does is an ending, never an exception
-        raise BadInput(f"{run}: the evidence cannot be written: {error.strerror or error}") from None
+        raise BadInput(f"{run}: the evidence cannot be written: {error.strerror or error}; {_kept(run)}") from None
+
+
+def _kept(run: Path) -> str:
+    """What to do with a run whose evidence could not be written to its end."""
+    try:
+        some = bool(evidence.read(run).exchanges)
+    except BadInput:
+        some = False
+    cure = f"what was seen is kept: make room, and chat-conformance judge {run} judges it"
+    return cure if some else "make room, or give another --output"
 
 
 async def _journaled(  # noqa: PLR0913  # what a run is made of

@@ -27,9 +27,21 @@ TRIGGER = GOOD + "[triggers.mid_stream_error]\n"
         (GOOD + f"n = {'1' * 5000}", "not TOML: Exceeds the limit"),
         (GOOD + f"n = {'[' * 5000}", "nested too deep"),
         ("", "the file: 'target' is missing"),
-        ('[target]\nmodel = "m"', "target: 'url' is missing"),
-        (GOOD + "colour = 'red'", "target.colour: 'colour' is not a known member"),
-        (GOOD + "[limit]\n", "limit: 'limit' is not a known member"),
+        ('[target]\nmodel = "m"', "target: 'url' is missing; say where the deployment is, such as url = "),
+        (
+            GOOD + '[backend]\nlisten = "127.0.0.1:9"',
+            "backend: 'model' is missing; name the slug that leads",
+        ),
+        (GOOD.replace(URL, "grid"), "target.url: expected a URL such as https://grid.example.com, without the"),
+        (GOOD + "colour = 'red'", "target.colour: 'colour' is not a known member; known are url, path, profile, "),
+        (GOOD + "modell = 'red'", "target.modell: 'modell' is not a known member; did you mean model?"),
+        (
+            GOOD + f"api_key = '{KEY}'",
+            "; no file holds the key: give the name of the variable",
+        ),
+        (GOOD + f"api_key_env = '{KEY}'", "target.api_key_env holds what looks like a key; give the name of the var"),
+        (GOOD + f"api_key_env = 'is {KEY}'", "expected the name of a variable, such as SCAIGRID_API_KEY"),
+        (GOOD + "[limit]\n", "limit: 'limit' is not a known member; did you mean limits?"),
         (GOOD.replace('"acme/m"', "5"), "target.model: expected string, found 5"),
         (GOOD + "[capabilities]\ntools = 'yes'", "capabilities.tools: expected boolean, found"),
         (GOOD + "[limits]\nconcurrency = 0", "limits.concurrency: "),
@@ -37,8 +49,11 @@ TRIGGER = GOOD + "[triggers.mid_stream_error]\n"
         (GOOD + "[triggers.earthquake]\nbody = {}", "'earthquake' is not a known member"),
         (TRIGGER + "body = { when = 1979-05-27 }", "triggers.mid_stream_error.body: JSON cannot say this"),
         (TRIGGER + "body = { temperature = nan }", "triggers.mid_stream_error.body: JSON cannot say this"),
-        (GOOD + '[backend]\nlisten = "127.0.0.1"\nmodel = "m"', "backend.listen: "),
-        (GOOD + "a = 1\nb = 2", "(and 1 more)"),
+        (
+            GOOD + '[backend]\nlisten = "127.0.0.1"\nmodel = "m"',
+            "backend.listen: expected host:port, such as",
+        ),
+        (GOOD + "a = 1\nb = 2", "(and 1 more mistake)"),
     ],
 )
 def test_a_broken_target_file_is_told_with_the_place(tmp_path: Path, content: str | bytes, said: str) -> None:
@@ -48,6 +63,7 @@ def test_a_broken_target_file_is_told_with_the_place(tmp_path: Path, content: st
 
     assert message.startswith(f"{file}: ")
     assert said in message
+    assert KEY not in message
     assert not (tmp_path / "run").exists()
 
 
@@ -58,7 +74,13 @@ def test_a_broken_target_file_is_told_with_the_place(tmp_path: Path, content: st
         (GOOD + "[limits]\ntimeout = nan", "the timeout is not a number of seconds above 0"),
         (GOOD + f"[limits]\ntimeout = 1{'0' * 400}", "the timeout is not a number of seconds above 0"),
         (GOOD + "[limits]\nrequests_per_minute = nan", "the requests per minute are not a number above 0"),
-        (GOOD.replace("http:", "https:").replace(":9", ":99999"), "is not an http:// or https:// URL with a host"),
+        (GOOD.replace("http:", "https:").replace(":9", ":99999"), ": its port is no number from 1 to 65535"),
+        (GOOD.replace('model = "acme/m"', ""), "target.toml: no model is named; give --model SLUG, or `model`"),
+        (GOOD + '[backend]\nmodel = "m"', "target.toml: [backend] has no `listen`; give host:port where the"),
+        (
+            GOOD + "api_key_env = 'UNSET_'",
+            "the variable UNSET_ is not set; export the key in it, or name another",
+        ),
     ],
 )
 def test_a_target_file_that_no_run_can_use_is_told_with_the_cure(tmp_path: Path, content: str, said: str) -> None:
@@ -85,7 +107,12 @@ def test_a_target_file_that_is_not_there_or_no_file_is_told(tmp_path: Path) -> N
         ("http://", "is not an http:// or https:// URL"),
         ("http://[::1", "is not an http:// or https:// URL"),
         ("http://127.0.0.1:0", "is not an http:// or https:// URL"),
-        ("http://127.0.0.1:99999", "is not an http:// or https:// URL"),
+        ("http://127.0.0.1:99999", "'http://127.0.0.1:99999': its port is no number from 1 to 65535"),
+        (
+            "http://127.0.0.1:1/v1/inference/chat/",
+            "ends in the endpoint's path, which the profile adds; give 'http://127",
+        ),
+        ("http://127.0.0.1:1/a/v1/chat/completions", "give 'http://127.0.0.1:1/a', and the profile openai"),
         ("http://127.0.0.1:1/a b", "holds a blank or control character at place 21; take it out"),
         ("http://127.0.0.1:1/\n", "holds a blank or control character at place 20; take it out"),
         ("http://127.0.0.1:1?", "'http://127.0.0.1:1' goes on with a query or fragment"),
@@ -137,6 +164,7 @@ def test_a_key_that_cannot_be_sent_is_told_and_not_repeated(tmp_path: Path, key:
 def test_a_key_in_the_place_of_its_variables_name_is_not_repeated() -> None:
     message = refused(called("run", URL, "--model", "m", "--api-key-env", KEY))
 
+    assert refused(called("run", URL, "--model", "m", "--api-key-env", KEY, "--dry-run")) == message
     assert KEY not in message
     assert "--api-key-env holds what looks like a key; give the name of the variable" in message
 
@@ -233,7 +261,7 @@ def test_a_file_that_cannot_be_written_is_told(ran: Path, name: str) -> None:
     assert not list(ran.glob(".*"))
 
 
-def test_a_report_that_cannot_be_written_whole_leaves_the_one_before(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_that_is_not_written_whole_leaves_the_one_before(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {file.name: file.read_bytes() for file in ran.iterdir()}
 
     def full(file: Path, content: bytes) -> int:
