@@ -55,6 +55,17 @@ def test_a_limit_that_is_the_default_one_is_kept_to_where_it_was_given(tmp_path:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_place_where_nothing_can_be_kept_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = called("run", "--examples", 1, "--database", tmp_path / "file" / "below", "--output", tmp_path / "run")
+
+    assert done.code == 2
+    assert done.err.endswith(
+        f"--database: {tmp_path / 'file'} is no directory; give another directory for what generated requests show\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_default_limit_grows_with_the_examples(tmp_path: Path) -> None:
     done = drawn(tmp_path / "run", "--examples", 300, "--dry-run")
 
