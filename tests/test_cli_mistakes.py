@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests import hostile_runs
+from conformance import evidence
+from conformance.exchange import Exchange
+from tests import hostile, hostile_runs
 from tests.commands import COMMAND, KEY, PATIENCE, called, command, environment, refused, report_in
 
 URL = "http://127.0.0.1:9"
@@ -200,6 +202,44 @@ def test_a_wrong_option_is_told(tmp_path: Path, words: list[str], said: str, mon
 
     assert said in refused(called(*words))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("room", [0, 4])
+def test_a_disk_that_is_full_is_told_with_what_was_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    written = []
+    record = evidence.Journal.record
+
+    def full(journal: evidence.Journal, exchange: Exchange) -> None:
+        written.append(exchange)
+        if len(written) > room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        record(journal, exchange)
+
+    monkeypatch.setattr(evidence.Journal, "record", full)
+    message = refused(called("run", "--quick", "--output", tmp_path))
+
+    cure = f"what was seen is kept: make room, and chat-conformance judge {tmp_path} judges it"
+    assert message.strip() == (
+        f"{tmp_path}: the evidence cannot be written: No space left on device;"
+        f" {cure if room else 'make room, or give another --output'}"
+    )
+    assert called("judge", tmp_path).code == 4
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not here</html>"])
+def test_a_wrong_path_fails_nothing_and_names_the_url(tmp_path: Path, content: bytes) -> None:
+    with hostile.sends(hostile.answer(content, status=404)) as server:
+        done = called("run", f"{server.url}/v1", "--model", "m", "--output", tmp_path)
+    report = report_in(tmp_path)
+
+    assert (done.code, report["verdict"], report["counts"]["fail"]) == (3, "aborted", 0)
+    assert f"no chat completions endpoint is at {server.url}/v1/v1/inference/chat (404); give the" in report["reason"]
+    assert "nonconformant" not in report["classes"].values()
+    junit = (tmp_path / "junit.xml").read_text("utf-8")
+    assert 'failures="0"' in junit
+    assert 'classname="conformance.run"' in junit
 
 
 # Run directories

@@ -297,6 +297,11 @@ def test_shards_of_different_runs_are_not_merged(shards: list[Path], tmp_path: P
     assert not (tmp_path / "merged").exists()
 
 
+def test_a_shard_that_is_named_twice_is_told(shards: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is named twice; give each shard once"):
+        stored.merge([shards[0], shards[0]], tmp_path / "merged")
+
+
 def test_a_missing_shard_is_named(shards: list[Path], tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="of 2 shards 1 are missing: 1; give the directories of all of them"):
         stored.merge([shards[1]], tmp_path / "merged")

@@ -98,7 +98,6 @@ def _print_aborted(report: Mapping[str, Any], found: Findings, console: Console)
     _print_classes(report, console)
     _print_section("Errors of the suite", found.errors, console, style="red")
     _print_unseen("Undecided", by_reason((*found.undecided, *found.unclear)), console)
-    _print_unseen("Untested", found.untested, console)
 
 
 def _print_judged(report: Mapping[str, Any], found: Findings, console: Console) -> None:
