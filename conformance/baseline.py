@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from conformance import schema
-from conformance.target import BadInput, content_of
+from conformance.target import BadInput, content_of, others, way_out
 
 ANY: Final = "*"
 """What fits every text; also what stands for any run of characters inside a longer pattern."""
@@ -145,8 +145,7 @@ def loaded(file: Path, *, requirements: Collection[str], probes: Collection[str]
 def _stop_at(mistakes: Iterator[str], file: Path) -> None:
     found = list(mistakes)
     if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise BadInput(f"{file}: {found[0]}{more}")
+        raise BadInput(f"{file}: {found[0]}{others(len(found) - 1)}")
 
 
 def _dated(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,11 +177,12 @@ def _told(defect: schema.Defect, content: Mapping[str, Any]) -> str:
     """A defect of the file with its place in the words that all messages use, and the cure where there is one."""
     within = re.fullmatch(r"/known/([0-9]+)/?(.*)", defect.pointer)
     if not within:
-        return f"{defect.pointer.strip('/').replace('/', '.') or 'the file'}: {defect.message}"
+        return f"{defect.pointer.strip('/').replace('/', '.') or 'the file'}: {defect.message}{way_out(defect)}"
     number, member = int(within[1]) + 1, within[2]
     named = _named(number, dict(_tables(content)).get(number, {}))
     place = f"{named}: {member}" if member else named
-    return f"{place}: {defect.message}" + (f"; {_BLANKS[member]}" if member in _BLANKS else "")
+    lacking = defect.expected.removeprefix("the member ").strip("'") if defect.rule == "required" else member
+    return f"{place}: {defect.message}" + (f"; {_BLANKS[lacking]}" if lacking in _BLANKS else way_out(defect))
 
 
 def _unfilled(content: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from conformance.server.deviation import Deviation, served
 from conformance.server.hosting import serve_in_thread
 from conformance.server.triggers import triggers
 from conformance.server.upstream import Upstream, service
-from conformance.target import TRIGGERS, Backing, BadInput, Key, Limits, Target, checked
+from conformance.target import TRIGGERS, Backing, BadInput, Key, Limits, Target, checked, in_words
 
 MODEL: Final = "reference/mini"
 _CAP: Final = 512
@@ -115,6 +115,6 @@ def _hosted(backing: Backing, key: str) -> Iterator[Backend]:
             backend = stack.enter_context(hosted(host=backing.host, port=backing.port, silence=silence, key=key))
         except OSError as error:
             raise BadInput(
-                f"backend.listen: {backing.host}:{backing.port} cannot be listened on: {error.strerror}; give another"
+                f"backend.listen: {backing.host}:{backing.port} cannot be listened on: {in_words(error)}; give another"
             ) from None
         yield backend

@@ -214,8 +214,8 @@ def read(run: Path) -> Evidence:
             return _gathered(_records(lines, file), file)
     except FileNotFoundError:
         raise BadInput(f"{run}: holds no {_PLAIN}; give the directory that a run wrote") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadInput(f"{file}: not whole ({error}); take the run's own file, unedited") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise BadInput(f"{file}: not whole, or no gzip file; take the run's own file, unedited") from None
     except OSError as error:
         raise BadInput(f"{file}: cannot be read: {error.strerror}") from None
 

@@ -15,7 +15,7 @@ from conformance.exchange import Ending, Exchange
 from conformance.probe import Probe, Unrenderable
 from conformance.reading.answers import whole
 from conformance.reading.witness import Inconclusive, Unobservable
-from conformance.target import Target
+from conformance.target import PATHS, Target
 from conformance.transport import Interrupted, Outgoing, Received, Slot, exchange, outgoing, unsent
 
 _TRIES_WHEN_THROTTLED: Final = 4
@@ -30,6 +30,8 @@ _THROTTLED: Final = frozenset({"RATE_LIMITED", "BACKEND_RATE_LIMITED"})
 _SPENDING: Final = frozenset({402, 403, 429})  # the page's sister pages do not agree on one status
 _SPENT: Final = frozenset({"BUDGET_EXCEEDED", "QUOTA_EXCEEDED"})
 _KEY_LACKS: Final = frozenset({"AUTHZ_PERMISSION_DENIED", "AUTH_INSUFFICIENT_SCOPE"})
+_NOT_THERE: Final = frozenset({404, 405})
+_NO_MODEL: Final = "model_not_found"  # in any case: OpenAI's surface writes it small
 _SILENT: Final = frozenset({Ending.UNREACHABLE, Ending.TIMEOUT, Ending.DEADLINE, Ending.NOT_HTTP})
 
 
@@ -115,6 +117,24 @@ def _no_answer(answer: Exchange, target: Target) -> str:
     return f"{target.endpoint} {what}"
 
 
+def _no_endpoint(answer: Exchange, target: Target) -> str:
+    """Why nothing speaks the chat contract where the opening request was sent; empty where something may."""
+    response = answer.response
+    if response is None:
+        return ""
+    status = response.status
+    kind = (response.header("Content-Type") or "").partition(";")[0].strip().casefold()
+    page = 200 <= status < 300 and kind == "text/html" and _document(answer) is MISSING
+    if not page and (status not in _NOT_THERE or _code(answer).casefold() == _NO_MODEL):
+        return ""
+    other = " or ".join(name for name in PATHS if name != target.profile)
+    return (
+        f"no chat completions endpoint is at {target.endpoint} ({'a page of HTML' if page else status});"
+        " give the URL without the endpoint's path, look at `path` in the target file,"
+        f" or try --profile {other}"
+    )
+
+
 def _no_use(answer: Exchange, target: Target) -> str:
     """Why no request can succeed after the opening one's answer; empty where one may."""
     code = _code(answer)
@@ -126,10 +146,10 @@ def _no_use(answer: Exchange, target: Target) -> str:
             return f"the key may not use chat completions (403, {code}); look at the permissions of its user"
         case 403 if code == "MODEL_ACCESS_DENIED":
             return f"the key may not use the model {target.model!r} (403, {code}); look at the tenant's model access"
-        case 404 if code == "MODEL_NOT_FOUND":
+        case 404 if code.casefold() == _NO_MODEL:
             return f"the target has no model {target.model!r} (404, {code}); look at `model`, or --model"
         case _:
-            return ""
+            return _no_endpoint(answer, target)
 
 
 class _Patience:
@@ -281,7 +301,7 @@ class _Run:
 
     def _at_limit(self) -> bool:
         """Whether no request is left, though one was wanted; the run is over then."""
-        most = self._target.limits.max_requests
+        most = self._target.limits.requests
         if self.requests < most:
             return False
         self._stop(f"the limit of {most} requests was reached; raise it with --max-requests, or select less")

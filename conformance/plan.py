@@ -190,7 +190,7 @@ def _budget(target: Target) -> Callable[[Sequence[Probe]], bool]:
         nonlocal requests, tokens
         steps = [step for probe in probes for step in probe.steps]
         more = sum(cost(probe, target.max_output_tokens) for probe in probes)
-        if requests + len(steps) > target.limits.max_requests or tokens + more > target.limits.max_tokens:
+        if requests + len(steps) > target.limits.requests or tokens + more > target.limits.tokens:
             return False
         requests, tokens = requests + len(steps), tokens + more
         return True

@@ -54,28 +54,28 @@ def plan(target: Target, selection: Selection) -> Plan:
     lost = made.keys() - {probe.name for probe in found.probes}
     if lost and not selection.quick and any("examples" in row.needs for row in rows):
         raise BadInput(
-            f"--examples {selection.examples} makes {len(made)} requests, and {len(lost)} of them do not fit into"
-            f" --max-requests {limits.max_requests} and --max-tokens {limits.max_tokens} beside the others;"
-            " raise these, generate fewer, or give no limits: then they grow with the examples"
+            f"--examples {selection.examples} makes {len(made)} requests, and {len(lost)} of them do not fit into the"
+            f" limits that were given ({target.limits.given}) beside the others; raise these, with --max-requests,"
+            " --max-tokens or the target file, generate fewer, or give no limits: then they grow with the examples"
         )
     cap = target.max_output_tokens
     if selection.repeat > 1:
         found = replace(found, repeated=repeated(found.probes), rounds=selection.repeat)
-        _hold(_grown(target, selection, made.values(), found), found, cap)
+        _hold(target.limits, _grown(target, selection, made.values(), found), found, cap)
     if selection.shard is not None:
         found = sharding.share(found, selection.shard, cap=cap)
         sharding.portion(limits, found, cap=cap)
     return found
 
 
-def _hold(limits: Limits, asked: Plan, cap: int | None) -> None:
-    """Stop where the limits do not hold a plan with its further rounds."""
+def _hold(given: Limits, limits: Limits, asked: Plan, cap: int | None) -> None:
+    """Stop where the limits do not hold a plan with its further rounds; `given` is what of them was given."""
     requests, tokens = asked.requests + asked.repeats, sharding.spent(asked, cap)
-    if requests > limits.max_requests or tokens > limits.max_tokens:
+    if requests > limits.requests or tokens > limits.tokens:
         raise BadInput(
             f"--repeat {asked.rounds} makes up to {asked.repeats} requests, {requests} of {tokens} tokens in all, which"
-            f" do not fit into --max-requests {limits.max_requests} and --max-tokens {limits.max_tokens};"
-            " raise these, repeat less, or give no limits: then they grow with it"
+            f" do not fit into the limits that were given ({given.given}); raise these, with --max-requests,"
+            " --max-tokens or the target file, repeat less, or give no limits: then they grow with it"
         )
 
 
@@ -99,7 +99,7 @@ def _grown(target: Target, selection: Selection, probes: Iterable[Probe], repeat
     A default one also grows by the opening requests of a run's other shards, and by what is asked of the scripted
     backend.
     """
-    default, given, cap = Limits(), target.limits, target.max_output_tokens
+    given, cap = target.limits, target.max_output_tokens
     costs = [cost(probe, cap) for probe in probes]
     searched = MOST_SEARCHES * selection.shrinks if costs else 0
     others = selection.shard.of - 1 if selection.shard else 0
@@ -111,8 +111,8 @@ def _grown(target: Target, selection: Selection, probes: Iterable[Probe], repeat
         tokens += (repeating.rounds - 1) * sum(cost(probe, cap) for probe in repeating.repeated)
     return replace(
         given,
-        max_requests=given.max_requests + (requests if given.max_requests == default.max_requests else 0),
-        max_tokens=given.max_tokens + (tokens if given.max_tokens == default.max_tokens else 0),
+        max_requests=given.requests + (requests if given.max_requests is None else 0),
+        max_tokens=given.tokens + (tokens if given.max_tokens is None else 0),
     )
 
 
@@ -211,7 +211,17 @@ async def observed(  # noqa: PLR0913  # what a run is made of
         await _journaled(run, head, target=target, key=key, selection=selection, asked=asked, behind=behind, seen=seen)
         evidence.compressed(run)
     except OSError as error:  # of the disk: what the network does is an ending, never an exception
-        raise BadInput(f"{run}: the evidence cannot be written: {error.strerror or error}") from None
+        raise BadInput(f"{run}: the evidence cannot be written: {error.strerror or error}; {_kept(run)}") from None
+
+
+def _kept(run: Path) -> str:
+    """What to do with a run whose evidence could not be written to its end."""
+    try:
+        some = bool(evidence.read(run).exchanges)
+    except BadInput:
+        some = False
+    cure = f"what was seen is kept: make room, and chat-conformance judge {run} judges it"
+    return cure if some else "make room, or give another --output"
 
 
 async def _journaled(  # noqa: PLR0913  # what a run is made of

@@ -65,7 +65,7 @@ class Sending:
         """Whether what is left of the limits holds the probes; if so their tokens are taken from it."""
         more = sum(self._cost(probe) for probe in probes)
         requests = sum(len(probe.steps) for probe in probes)
-        if self._left < requests or self._tokens + more > self._target.limits.max_tokens:
+        if self._left < requests or self._tokens + more > self._target.limits.tokens:
             return False
         self._tokens += more
         return True
@@ -75,7 +75,7 @@ class Sending:
 
     @property
     def _left(self) -> int:
-        return self._target.limits.max_requests - self.requests
+        return self._target.limits.requests - self.requests
 
     @property
     def _rest(self) -> Target:

@@ -17,7 +17,7 @@ from conformance.server.site import Site
 from conformance.server.triggers import triggers
 from conformance.server.upstream import Upstream, service
 from conformance.server.variants import VARIANTS
-from conformance.target import BadInput, key_in
+from conformance.target import BadInput, in_words, key_in
 
 _FAULTS: Final = {fault.id: fault for fault in FAULTS}
 _VARIANTS: Final = {variant.id: variant for variant in VARIANTS}
@@ -98,7 +98,7 @@ def serve(  # noqa: PLR0913  # each is an option of the command
             announce=lambda url: say(f"serving {model} on {url} for {shown}{deviating}; stop with Ctrl-C"),
         )
     except OSError as error:
-        raise BadInput(f"{host}:{port}: cannot be listened on: {error.strerror}; give another --port") from None
+        raise BadInput(f"{host}:{port}: cannot be listened on: {in_words(error)}; give another --port") from None
 
 
 def scenarios() -> str:
@@ -122,7 +122,7 @@ def stand_by(*, host: str, port: int, silence: float | None, say: Callable[[str]
             say(f"a scripted backend on {backend.url}/v1; name a scenario as [scenario:NAME:1] in a user message")
             threading.Event().wait()
     except OSError as error:
-        raise BadInput(f"{host}:{port}: cannot be listened on: {error.strerror}; give another --port") from None
+        raise BadInput(f"{host}:{port}: cannot be listened on: {in_words(error)}; give another --port") from None
     except KeyboardInterrupt:
         return
 

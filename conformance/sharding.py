@@ -82,17 +82,17 @@ def portion(limits: Limits, asked: Plan, *, cap: int | None) -> Limits:
     opening = part.whole.probes[0]
     requests = part.whole.requests + part.whole.repeats + (part.of - 1) * len(opening.steps)
     tokens = spent(part.whole, cap) + (part.of - 1) * cost(opening, cap)
-    if requests > limits.max_requests or tokens > limits.max_tokens:
+    if requests > limits.requests or tokens > limits.tokens:
         raise BadInput(
             f"--shard {part.number}/{part.of}: the {part.of} parts make {requests} requests of {tokens} tokens in all,"
-            f" which do not fit into --max-requests {limits.max_requests} and --max-tokens {limits.max_tokens};"
-            " raise these, or make fewer parts"
+            f" which do not fit into the limits (max_requests = {limits.requests}, max_tokens = {limits.tokens});"
+            " raise these, with --max-requests, --max-tokens or the target file, or make fewer parts"
         )
     per_minute = limits.requests_per_minute
     return replace(
         limits,
-        max_requests=asked.requests + asked.repeats + (limits.max_requests - requests) // part.of,
-        max_tokens=spent(asked, cap) + (limits.max_tokens - tokens) // part.of,
+        max_requests=asked.requests + asked.repeats + (limits.requests - requests) // part.of,
+        max_tokens=spent(asked, cap) + (limits.tokens - tokens) // part.of,
         requests_per_minute=per_minute and per_minute / part.of,
     )
 
@@ -189,6 +189,8 @@ def merged(runs: Sequence[Path]) -> Evidence:
     for run in runs:
         found = _shard(run)
         number = found.header["shard"]["number"]
+        if number in shards and shards[number][0].samefile(run):
+            raise BadInput(f"{run}: is named twice; give each shard once")
         if number in shards:
             raise BadInput(f"{run}: holds shard {number}, and so does {shards[number][0]}; give each shard once")
         shards[number] = run, found

@@ -1,6 +1,7 @@
 """From the violations that generated requests brought out to the smallest requests that show them, live and bounded."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
@@ -50,9 +51,10 @@ async def smaller(exchanges: Sequence[Exchange], drawn: Drawn, ask: Ask, *, most
     final = tuple(exchange for exchange in exchanges if not exchange.retried)
     shown = [(identity, found) for identity, check in CHECKS.items() if (found := _found(identity, check, final))]
     shown.sort(key=lambda pair: catalogue()[pair[0]].level.value != "MUST")
+    tried: dict[str, Iterator[int]] = defaultdict(lambda: count(1))  # two violations may begin with one request
     return tuple(
         [
-            await _search(identity, exchange, final, drawn, ask, most=most)
+            await _search(identity, exchange, final, drawn, ask, most=most, tried=tried[exchange.probe])
             for identity, exchange in shown[:MOST_SEARCHES]
         ]
     )
@@ -81,10 +83,16 @@ def _found(identity: str, check: Check, exchanges: Sequence[Exchange]) -> Exchan
 
 
 async def _search(  # noqa: PLR0913  # what a search depends on
-    identity: str, found: Exchange, exchanges: Sequence[Exchange], drawn: Drawn, ask: Ask, *, most: int
+    identity: str,
+    found: Exchange,
+    exchanges: Sequence[Exchange],
+    drawn: Drawn,
+    ask: Ask,
+    *,
+    most: int,
+    tried: Iterator[int],
 ) -> Body:
     loop = asyncio.get_running_loop()
-    tried = count(1)
     twin = twinned(found)
 
     def answered(name: str, body: Body, control: str) -> Exchange | None:

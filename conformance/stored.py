@@ -1,6 +1,8 @@
 """The directory of a run: judged without a network, its reports written, and read back."""
 
+import os
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -61,6 +63,17 @@ def vacant(directory: Path) -> Path:
     if any(made(directory).glob("evidence.jsonl*")):
         raise BadInput(f"{directory}: holds another run already; give an empty --output")
     return directory
+
+
+def place_beside(run: Path, chosen: Path | None) -> Path:
+    """Where files made of a run go, made: its own directory, or the chosen one, which may hold no other run.
+
+    Raises:
+        BadInput: it holds another run, or cannot be made.
+    """
+    if chosen is None or (chosen.exists() and chosen.samefile(run)):
+        return run
+    return vacant(chosen)
 
 
 def made(directory: Path) -> Path:
@@ -125,6 +138,7 @@ def _kept(run: Path) -> evidence.Evidence:
     evidence.checked("header", kept.header, f"{run}: evidence")
     if kept.footer is not None:
         evidence.checked("footer", kept.footer, f"{run}: evidence")
+    _each_once(kept, run)
     if lost := set(kept.header["filtered"]) - kept.header["left_out"].keys():
         raise BadInput(
             f"{run}: the header of the evidence gives no reason in left_out for {min(lost)};"
@@ -141,6 +155,13 @@ def _kept(run: Path) -> evidence.Evidence:
         ),
     )
     return replace(kept, exchanges=tuple(ordered))
+
+
+def _each_once(kept: evidence.Evidence, run: Path) -> None:
+    """Stop at evidence in which an exchange stands twice."""
+    for identity, times in Counter(exchange.id for exchange in kept.exchanges).items():
+        if times > 1:
+            raise BadInput(f"{run}: the evidence holds {identity} {times} times; take the run's own file, unedited")
 
 
 def reported(run: Path) -> dict[str, Any]:
@@ -166,7 +187,9 @@ def _record(file: Path, form: str, cure: str) -> dict[str, Any] | None:
     except NotJson as reason:
         raise BadInput(f"{file}: {reason}; {cure} anew") from None
     if wrong := defects(form, found):
-        raise BadInput(f"{file}: {wrong[0].pointer or 'the whole'}: {wrong[0].message}; is it of another version?")
+        raise BadInput(
+            f"{file}: {wrong[0].pointer or 'the whole'}: {wrong[0].message}; is it of another version? {cure} anew"
+        )
     kept: dict[str, Any] = found
     return kept
 
@@ -199,7 +222,7 @@ def write_difference(run: Path, report: Mapping[str, Any], diff: Mapping[str, An
     Raises:
         BadInput: a file cannot be written, or the directory holds no evidence that can be read.
     """
-    _written(run / "diff.json", record.written(diff).encode("ascii"))
+    _written(run / "diff.json", record.written(diff).encode("ascii"), run)
     render(run, report, run, diff=diff)
 
 
@@ -223,7 +246,7 @@ def write_reports(run: Path, report: Mapping[str, Any], output: Path) -> None:
     Raises:
         BadInput: a file cannot be written, or the directory holds no evidence that can be read.
     """
-    _written(output / "report.json", record.written(report).encode("ascii"))
+    _written(output / "report.json", record.written(report).encode("ascii"), run)
     render(run, report, output)
 
 
@@ -244,19 +267,28 @@ def render(
     """
     if "html" in formats:
         page = html.page(report, _kept(run).exchanges, diff=diff)
-        _written(output / "report.html", page.encode("utf-8"))
+        _written(output / "report.html", page.encode("utf-8"), run)
     if "markdown" in formats:
         told = markdown.summary(report) + (f"\n{markdown.difference(diff)}" if diff else "")
-        _written(output / "summary.md", told.encode("utf-8"))
+        _written(output / "summary.md", told.encode("utf-8"), run)
     if "junit" in formats:
-        _written(output / "junit.xml", junit.document(report))
+        _written(output / "junit.xml", junit.document(report), run)
     if "badge" in formats:
-        _written(output / "badge.svg", badge.svg(report))
-        _written(output / "badge.json", badge.endpoint(report))
+        _written(output / "badge.svg", badge.svg(report), run)
+        _written(output / "badge.json", badge.endpoint(report), run)
 
 
-def _written(file: Path, content: bytes) -> None:
+def _written(file: Path, content: bytes, run: Path) -> None:
+    """Write a file made of a run; one that is there already stays as it is until the new one is whole."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        file.write_bytes(content)
+        try:
+            draft.write_bytes(content)
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
-        raise BadInput(f"{file}: cannot be written: {error.strerror}") from None
+        raise BadInput(
+            f"{file}: cannot be written: {error.strerror};"
+            f" chat-conformance judge {run} --output DIR writes the reports elsewhere"
+        ) from None

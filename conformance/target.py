@@ -1,5 +1,6 @@
 """The deployment under test and what is claimed of it."""
 
+import difflib
 import json
 import os
 import re
@@ -54,6 +55,11 @@ class BadInput(ValueError):
     """A mistake in an option, the target file or the environment; the message says what, where and the cure."""
 
 
+def in_words(error: OSError) -> str:
+    """What the system says of a failure, without what a library adds to it."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
+
+
 class Key(str):
     """An API key; its representation hides it, since pytest shows those of a frame's arguments in a traceback."""
 
@@ -63,22 +69,44 @@ class Key(str):
         return "'***'"
 
 
+MOST_REQUESTS: Final = 400
+"""Requests of a run where nobody gave a limit; more where it generates or repeats."""
+MOST_TOKENS: Final = 20_000
+"""Tokens of a run where nobody gave a limit; more where it generates or repeats."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much, how fast and how long the run may ask."""
 
     concurrency: int = 8
     requests_per_minute: float | None = None
-    max_requests: int = 400
-    """Requests of a run, retries included."""
-    max_tokens: int = 20_000
-    """Prompt and completion tokens of a run together, by the plan's bound."""
+    max_requests: int | None = None
+    """Requests of a run, retries included; None where nobody gave a limit."""
+    max_tokens: int | None = None
+    """Prompt and completion tokens of a run together, by the plan's bound; None where nobody gave a limit."""
     timeout: float = 60.0
     """Seconds of silence after which an exchange is given up."""
     deadline: float = 120.0
     """Seconds after which an exchange is given up though bytes still come."""
     max_body_bytes: int = 8 * 1024 * 1024
     """Bytes of one answer's body; more is a hostile server's."""
+
+    @property
+    def requests(self) -> int:
+        """The most requests, given or not."""
+        return MOST_REQUESTS if self.max_requests is None else self.max_requests
+
+    @property
+    def tokens(self) -> int:
+        """The most tokens, given or not."""
+        return MOST_TOKENS if self.max_tokens is None else self.max_tokens
+
+    @property
+    def given(self) -> str:
+        """The limits of requests and tokens that were given, as a target file has them."""
+        bounds = {"max_requests": self.max_requests, "max_tokens": self.max_tokens}
+        return " and ".join(f"{name} = {most}" for name, most in bounds.items() if most is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +178,31 @@ def described(given: str) -> Target:
     return Target(url=given) if "://" in given else loaded(Path(given))
 
 
+_FORMS: Final[Mapping[str, str]] = {
+    "/target/url": "a URL such as https://grid.example.com, without the endpoint's path",
+    "/target/path": "a path that begins with /, such as /v1/inference/chat",
+    "/target/api_key_env": f"the name of a variable, such as {DEFAULT_KEY_VARIABLE}, and never the key",
+    "/backend/listen": "host:port, such as 127.0.0.1:9100",
+}
+"""What the members that have a form of their own are to be, for a person."""
+_LACKING: Final[Mapping[str, str]] = {
+    "/target'url'": 'say where the deployment is, such as url = "https://grid.example.com"',
+    "/backend'model'": 'name the slug that leads to the scripted backend, such as model = "staging/scripted"',
+}
+"""How a member that is missing is filled in."""
+
+
+def way_out(defect: schema.Defect) -> str:
+    """What to do about a member that a file of ours does not know, led by a semicolon; nothing where that is all."""
+    if defect.rule != "additionalProperties":
+        return ""
+    name, known = defect.pointer.rpartition("/")[2], defect.expected.removeprefix("one of the members ")
+    if name in {"api_key", "key", "token"} and "api_key_env" in known:
+        return "; no file holds the key: give the name of the variable that does, in api_key_env"
+    nearest = difflib.get_close_matches(name, known.split(", "), n=1)
+    return f"; did you mean {nearest[0]}?" if nearest else f"; known are {known}"
+
+
 def loaded(file: Path) -> Target:
     """The target that a TOML file describes (design: the target file); `checked` says whether it is complete.
 
@@ -165,6 +218,7 @@ def loaded(file: Path) -> Target:
     for name in ("capabilities", "triggers"):
         if name in content and not table:
             raise BadInput(f"{file}: {name}: goes with [target]; without it the target is the embedded server")
+    not_a_key(table.get("api_key_env", ""), option=f"{file}: target.api_key_env")
     limits = dict(content.get("limits", {}))
     if "timeout" in limits:
         limits["deadline"] = 2 * limits["timeout"]
@@ -195,6 +249,11 @@ def _backing(table: Mapping[str, Any], file: Path) -> Backing:
     )
 
 
+def others(number: int) -> str:
+    """How many mistakes a file has beside the one that is told; nothing where that is all."""
+    return f" (and {number} more mistake{'s' if number > 1 else ''})" if number else ""
+
+
 def content_of(file: Path, *, kind: str) -> dict[str, Any]:
     """What a TOML file says; `kind` is what it is to a person, such as "target file".
 
@@ -220,8 +279,7 @@ def _content(file: Path) -> dict[str, Any]:
     content = content_of(file, kind="target file")
     if wrong := schema.defects("target.schema.json", content):
         place = wrong[0].pointer.strip("/").replace("/", ".") or "the file"
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise BadInput(f"{file}: {place}: {wrong[0].message}{more}")
+        raise BadInput(f"{file}: {place}: {_told(wrong[0])}{others(len(wrong) - 1)}")
     for name, entry in content.get("triggers", {}).items():
         try:
             json.dumps(entry["body"], allow_nan=False)
@@ -233,19 +291,32 @@ def _content(file: Path) -> dict[str, Any]:
     return content
 
 
-def checked(target: Target) -> Target:
-    """`target` itself, when requests can be sent to it.
+def _told(defect: schema.Defect) -> str:
+    """A defect of a target file, with the cure where there is one."""
+    if defect.rule == "pattern" and defect.pointer in _FORMS:
+        # What stands in the place of a variable's name may be the key itself.
+        found = "" if defect.pointer == "/target/api_key_env" else f", found {defect.found}"
+        return f"expected {_FORMS[defect.pointer]}{found}"
+    lacking = _LACKING.get(defect.pointer + defect.expected.removeprefix("the member "))
+    return defect.message + (f"; {lacking}" if lacking else way_out(defect))
+
+
+def checked(target: Target, *, file: Path | None = None) -> Target:
+    """`target` itself, when requests can be sent to it; `file` is the target file, where there is one.
 
     Raises:
         BadInput: the URL is not an HTTP one, no model is named, or a limit is no usable number.
     """
+    place = f"{file}: " if file else ""
     _check_url(target.url)
+    _check_path(target)
     if target.backend is not None and not target.backend.port:
         raise BadInput(
-            "[backend] has no `listen`; give host:port where the scripted backend listens and the target can reach it"
+            f"{place}[backend] has no `listen`; give host:port where the scripted backend listens and the target can"
+            ' reach it, such as listen = "127.0.0.1:9100"'
         )
     if not target.model:
-        raise BadInput("no model is named; give --model SLUG, or `model` under [target] in the target file")
+        raise BadInput(f"{place}no model is named; give --model SLUG, or `model` under [target] in the target file")
     # NaN is neither above nor below anything, so it fits no bounds.
     if not 0 < target.limits.timeout <= _LONGEST_TIMEOUT:
         raise BadInput(f"the timeout is not a number of seconds above 0 and up to {_LONGEST_TIMEOUT:g}")
@@ -272,20 +343,47 @@ def _check_url(url: str) -> None:
         raise BadInput(f"{url!r} holds a blank or control character at place {blank.start() + 1}; take it out")
     try:
         parts = urlsplit(url)
-        well_formed = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        well_formed = parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:
         well_formed = False
+    if well_formed:
+        try:
+            well_formed = parts.port != 0
+        except ValueError:
+            raise BadInput(f"{url!r}: its port is no number from 1 to {_LAST_PORT}") from None
     if not well_formed:
         raise BadInput(f"{url!r} is not an http:// or https:// URL with a host; give one like https://grid.example.com")
 
 
-def key_of(target: Target) -> Key:
-    """The API key of a target, from the environment.
+def _check_path(target: Target) -> None:
+    """Stop at a URL that ends in the path of the endpoint, which the profile adds."""
+    for profile, path in PATHS.items():
+        plain = target.url.rstrip("/")
+        if plain.endswith(path) and not target.path:
+            also = "" if profile == target.profile else f", and the profile {profile}"
+            raise BadInput(
+                f"{target.url!r} ends in the endpoint's path, which the profile adds;"
+                f" give {plain.removesuffix(path)!r}{also}"
+            )
+
+
+def key_of(target: Target, *, named_by: str = "--api-key-env") -> Key:
+    """The API key of a target, from the environment; `named_by` is what named its variable.
 
     Raises:
         BadInput: as from `key_in`.
     """
-    return key_in(target.api_key_env, option="--api-key-env")
+    return key_in(target.api_key_env, option=named_by)
+
+
+def not_a_key(variable: str, *, option: str) -> None:
+    """Stop at a key in the place of the name of its variable; it is not repeated.
+
+    Raises:
+        BadInput: it looks like a key.
+    """
+    if variable.startswith(_KEYS_BEGIN):
+        raise BadInput(f"{option} holds what looks like a key; give the name of the variable that holds the key")
 
 
 def key_in(variable: str, *, option: str) -> Key:
@@ -294,8 +392,7 @@ def key_in(variable: str, *, option: str) -> Key:
     Raises:
         BadInput: the variable is not set, or holds what no header can carry.
     """
-    if variable.startswith(_KEYS_BEGIN):
-        raise BadInput(f"{option} holds what looks like a key; give the name of the variable that holds the key")
+    not_a_key(variable, option=option)
     key = Key(os.environ.get(variable, ""))
     if not key:
         raise BadInput(f"the variable {variable} is not set; export the key in it, or name another with {option}")

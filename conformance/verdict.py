@@ -9,7 +9,7 @@ from conformance.baseline import LAPSED, Entry, Listed, Standing, day, fits
 from conformance.check import Check
 from conformance.document import at
 from conformance.evidence import Evidence
-from conformance.exchange import Exchange
+from conformance.exchange import Ending, Exchange
 from conformance.finding import DECIDED, Finding, Verdict, gates, judged
 from conformance.plan import FAIR_CAP
 from conformance.reading.answers import answer
@@ -69,6 +69,8 @@ def concluded(
     ended = footer["ended"]
     given = _Given(header=evidence.header, capabilities=capabilities, ended=ended, baseline=tuple(baseline or ()))
     findings = tuple(_finding(row, checks.get(row.id), exchanges, given) for row in catalogue.values())
+    if ended == "aborted":
+        findings = tuple(map(_withheld, findings))
     listed = _listed(given, findings, checks)
     strict = bool(evidence.header["strict"])
     verdict, reason = _run_verdict(findings, listed, strict=strict, footer=footer)
@@ -76,6 +78,9 @@ def concluded(
         verdict = "incomplete" if verdict == "conformant" else verdict
         reason = "; ".join(filter(None, (reason, f"promised and not judged: {', '.join(lost)}")))
     classes = {name: _class_verdict(name, findings, given, strict=strict) for name in CLASSES}
+    if uncounted := _uncounted(evidence):
+        verdict = "incomplete" if verdict == "conformant" else verdict
+        reason = "; ".join(filter(None, (reason, uncounted)))
     if part := evidence.header.get("shard"):
         verdict = "incomplete" if verdict == "conformant" else verdict
         reason = "; ".join(filter(None, (reason, f"shard {part['number']} of {part['of']}: merge them")))
@@ -178,6 +183,14 @@ def _finding(row: Requirement, check: Check | None, exchanges: Sequence[Exchange
     if not found.seen:
         return _unseen(found, given)
     return _rated(found) if given.header.get("repeat", 1) > 1 else found
+
+
+def _withheld(found: Finding) -> Finding:
+    """A finding of a run that was aborted, which fails nothing: what was seen broken is told and not decided."""
+    if found.verdict is not Verdict.FAIL:
+        return found
+    told = f"the run was aborted, so this decides nothing: {found.explanation}"
+    return replace(found, verdict=Verdict.INCONCLUSIVE, explanation=told, listed=(), unlisted=0)
 
 
 def _rated(found: Finding) -> Finding:
@@ -313,6 +326,13 @@ def _run_verdict(
 def _some(names: Sequence[str]) -> str:
     """The first of some names, and how many more there are."""
     return "; ".join(names[:_NAMED]) + (f"; and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def _uncounted(evidence: Evidence) -> str:
+    """How the exchanges that are there differ in number from those that the run wrote; empty where they do not."""
+    there = sum(exchange.ended is not Ending.UNSENT for exchange in evidence.exchanges)
+    wrote = (evidence.footer or {}).get("requests", there)
+    return "" if wrote == there else f"the footer of the evidence counts {wrote} requests, and {there} are there"
 
 
 def _class_verdict(name: str, findings: Sequence[Finding], given: _Given, *, strict: bool) -> str:

@@ -96,9 +96,10 @@ def test_a_wrong_target_file_is_told_in_an_annotation_and_is_no_verdict(tmp_path
 
     assert ran.code == 2
     assert ran.outputs == {"verdict": "", "exit-code": "2", "directory": "chat-conformance-report"}
-    assert ran.commands == [
-        "::error title=chat-conformance left no report (exit code 2)::Error: grid.toml: target: 'url' is missing"
-    ]
+    (told,) = ran.commands
+    assert told.startswith(
+        "::error title=chat-conformance left no report (exit code 2)::Error: grid.toml: target: 'url'"
+    )
     assert ran.summary == "chat-conformance left no report (exit code 2); the log says why.\n"
     assert not ran.artifact.exists()
 

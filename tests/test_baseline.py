@@ -130,7 +130,7 @@ FINER = f'[[known]]\nrequirement = "x.one"\nwhere = "ending"\n{FILLED}'
         ("[target]\nurl = 'http://x'\n", "target: 'target' is not a known member"),
         ("known = 3\n", "known: expected array, found 3"),
         ("known = [3]\n", "known 1: expected object, found 3"),
-        ("[[known]]\n", "known 1: 'link' is missing (and 3 more)"),
+        ("[[known]]\n", "such as https://issues.example.com/17 (and 3 more mistakes)"),
         (ONE + "severity = 1\n", "known 1 (x.one): severity: 'severity' is not a known member"),
         (ONE.replace('"It is old."', "7"), "known 1 (x.one): reason: expected string, found 7; say why"),
         (ONE.replace("It is old.", ""), "known 1 (x.one): reason is left to fill in; say why this failure is known"),
@@ -158,7 +158,7 @@ FINER = f'[[known]]\nrequirement = "x.one"\nwhere = "ending"\n{FILLED}'
         (FINER + FINER, "known 2 (x.one (where ending)): known 1 lists the same; keep one of them"),
         (FINER + ONE, "known 1 (x.one (where ending)): known 2 lists every failure of it already; keep one of them"),
         (ONE.replace("It is old.", "").replace("x.one", "x.on"), "reason is left to fill in"),
-        (ONE.replace("x.one", "zebra") * 2, "(and 1 more)"),
+        (ONE.replace("x.one", "zebra") * 2, "(and 1 more mistake)"),
     ],
 )
 def test_a_mistake_in_a_baseline_is_told_with_the_place_and_the_cure(

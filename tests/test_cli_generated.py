@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from conformance import evidence
-from tests.commands import Done, command, report_in
+from conformance.target import MOST_REQUESTS
+from tests.commands import Done, called, command, report_in
 
 
 def drawn(output: Path, *options: object) -> Done:
@@ -35,7 +38,31 @@ def test_a_limit_that_was_given_is_kept_to_and_said(tmp_path: Path) -> None:
 
     assert done.code == 2
     assert "--examples 20 makes " in done.err
-    assert "do not fit into --max-requests 60" in done.err
+    assert "do not fit into the limits that were given (max_requests = 60) beside" in done.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("more", [("--examples", 200), ("--repeat", 60)])
+def test_a_limit_that_is_the_default_one_is_kept_to_where_it_was_given(tmp_path: Path, more: tuple[str, int]) -> None:
+    file = tmp_path / "target.toml"
+    file.write_text(f'[target]\nurl = "http://127.0.0.1:9"\nmodel = "m"\n[limits]\nmax_requests = {MOST_REQUESTS}\n')
+    with_option = called("run", *more, "--max-requests", MOST_REQUESTS, "--output", tmp_path / "run")
+    with_file = called("run", "--config", file, *more, "--output", tmp_path / "run")
+
+    for done in (with_option, with_file):
+        assert done.code == 2, done.said
+        assert "do not fit into the limits that were given (max_requests = 400)" in done.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_place_where_nothing_can_be_kept_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = called("run", "--examples", 1, "--database", tmp_path / "file" / "below", "--output", tmp_path / "run")
+
+    assert done.code == 2
+    assert done.err.endswith(
+        f"--database: {tmp_path / 'file'} is no directory; give another directory for what generated requests show\n"
+    )
     assert not (tmp_path / "run").exists()
 
 

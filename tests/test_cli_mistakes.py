@@ -1,5 +1,6 @@
 """Every mistake of the caller is one message that says what, where and the cure, and exit code 2."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests import hostile_runs
+from conformance import evidence
+from conformance.exchange import Exchange
+from tests import hostile, hostile_runs
 from tests.commands import COMMAND, KEY, PATIENCE, called, command, environment, refused, report_in
 
 URL = "http://127.0.0.1:9"
@@ -26,9 +29,21 @@ TRIGGER = GOOD + "[triggers.mid_stream_error]\n"
         (GOOD + f"n = {'1' * 5000}", "not TOML: Exceeds the limit"),
         (GOOD + f"n = {'[' * 5000}", "nested too deep"),
         ("", "the file: 'target' is missing"),
-        ('[target]\nmodel = "m"', "target: 'url' is missing"),
-        (GOOD + "colour = 'red'", "target.colour: 'colour' is not a known member"),
-        (GOOD + "[limit]\n", "limit: 'limit' is not a known member"),
+        ('[target]\nmodel = "m"', "target: 'url' is missing; say where the deployment is, such as url = "),
+        (
+            GOOD + '[backend]\nlisten = "127.0.0.1:9"',
+            "backend: 'model' is missing; name the slug that leads",
+        ),
+        (GOOD.replace(URL, "grid"), "target.url: expected a URL such as https://grid.example.com, without the"),
+        (GOOD + "colour = 'red'", "target.colour: 'colour' is not a known member; known are url, path, profile, "),
+        (GOOD + "modell = 'red'", "target.modell: 'modell' is not a known member; did you mean model?"),
+        (
+            GOOD + f"api_key = '{KEY}'",
+            "; no file holds the key: give the name of the variable",
+        ),
+        (GOOD + f"api_key_env = '{KEY}'", "target.api_key_env holds what looks like a key; give the name of the var"),
+        (GOOD + f"api_key_env = 'is {KEY}'", "expected the name of a variable, such as SCAIGRID_API_KEY"),
+        (GOOD + "[limit]\n", "limit: 'limit' is not a known member; did you mean limits?"),
         (GOOD.replace('"acme/m"', "5"), "target.model: expected string, found 5"),
         (GOOD + "[capabilities]\ntools = 'yes'", "capabilities.tools: expected boolean, found"),
         (GOOD + "[limits]\nconcurrency = 0", "limits.concurrency: "),
@@ -36,8 +51,11 @@ TRIGGER = GOOD + "[triggers.mid_stream_error]\n"
         (GOOD + "[triggers.earthquake]\nbody = {}", "'earthquake' is not a known member"),
         (TRIGGER + "body = { when = 1979-05-27 }", "triggers.mid_stream_error.body: JSON cannot say this"),
         (TRIGGER + "body = { temperature = nan }", "triggers.mid_stream_error.body: JSON cannot say this"),
-        (GOOD + '[backend]\nlisten = "127.0.0.1"\nmodel = "m"', "backend.listen: "),
-        (GOOD + "a = 1\nb = 2", "(and 1 more)"),
+        (
+            GOOD + '[backend]\nlisten = "127.0.0.1"\nmodel = "m"',
+            "backend.listen: expected host:port, such as",
+        ),
+        (GOOD + "a = 1\nb = 2", "(and 1 more mistake)"),
     ],
 )
 def test_a_broken_target_file_is_told_with_the_place(tmp_path: Path, content: str | bytes, said: str) -> None:
@@ -47,6 +65,7 @@ def test_a_broken_target_file_is_told_with_the_place(tmp_path: Path, content: st
 
     assert message.startswith(f"{file}: ")
     assert said in message
+    assert KEY not in message
     assert not (tmp_path / "run").exists()
 
 
@@ -57,7 +76,13 @@ def test_a_broken_target_file_is_told_with_the_place(tmp_path: Path, content: st
         (GOOD + "[limits]\ntimeout = nan", "the timeout is not a number of seconds above 0"),
         (GOOD + f"[limits]\ntimeout = 1{'0' * 400}", "the timeout is not a number of seconds above 0"),
         (GOOD + "[limits]\nrequests_per_minute = nan", "the requests per minute are not a number above 0"),
-        (GOOD.replace("http:", "https:").replace(":9", ":99999"), "is not an http:// or https:// URL with a host"),
+        (GOOD.replace("http:", "https:").replace(":9", ":99999"), ": its port is no number from 1 to 65535"),
+        (GOOD.replace('model = "acme/m"', ""), "target.toml: no model is named; give --model SLUG, or `model`"),
+        (GOOD + '[backend]\nmodel = "m"', "target.toml: [backend] has no `listen`; give host:port where the"),
+        (
+            GOOD + "api_key_env = 'UNSET_'",
+            "the variable UNSET_ is not set; export the key in it, or name another",
+        ),
     ],
 )
 def test_a_target_file_that_no_run_can_use_is_told_with_the_cure(tmp_path: Path, content: str, said: str) -> None:
@@ -84,7 +109,12 @@ def test_a_target_file_that_is_not_there_or_no_file_is_told(tmp_path: Path) -> N
         ("http://", "is not an http:// or https:// URL"),
         ("http://[::1", "is not an http:// or https:// URL"),
         ("http://127.0.0.1:0", "is not an http:// or https:// URL"),
-        ("http://127.0.0.1:99999", "is not an http:// or https:// URL"),
+        ("http://127.0.0.1:99999", "'http://127.0.0.1:99999': its port is no number from 1 to 65535"),
+        (
+            "http://127.0.0.1:1/v1/inference/chat/",
+            "ends in the endpoint's path, which the profile adds; give 'http://127",
+        ),
+        ("http://127.0.0.1:1/a/v1/chat/completions", "give 'http://127.0.0.1:1/a', and the profile openai"),
         ("http://127.0.0.1:1/a b", "holds a blank or control character at place 21; take it out"),
         ("http://127.0.0.1:1/\n", "holds a blank or control character at place 20; take it out"),
         ("http://127.0.0.1:1?", "'http://127.0.0.1:1' goes on with a query or fragment"),
@@ -136,6 +166,7 @@ def test_a_key_that_cannot_be_sent_is_told_and_not_repeated(tmp_path: Path, key:
 def test_a_key_in_the_place_of_its_variables_name_is_not_repeated() -> None:
     message = refused(called("run", URL, "--model", "m", "--api-key-env", KEY))
 
+    assert refused(called("run", URL, "--model", "m", "--api-key-env", KEY, "--dry-run")) == message
     assert KEY not in message
     assert "--api-key-env holds what looks like a key; give the name of the variable" in message
 
@@ -173,6 +204,44 @@ def test_a_wrong_option_is_told(tmp_path: Path, words: list[str], said: str, mon
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("room", [0, 4])
+def test_a_disk_that_is_full_is_told_with_what_was_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    written = []
+    record = evidence.Journal.record
+
+    def full(journal: evidence.Journal, exchange: Exchange) -> None:
+        written.append(exchange)
+        if len(written) > room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        record(journal, exchange)
+
+    monkeypatch.setattr(evidence.Journal, "record", full)
+    message = refused(called("run", "--quick", "--output", tmp_path))
+
+    cure = f"what was seen is kept: make room, and chat-conformance judge {tmp_path} judges it"
+    assert message.strip() == (
+        f"{tmp_path}: the evidence cannot be written: No space left on device;"
+        f" {cure if room else 'make room, or give another --output'}"
+    )
+    assert called("judge", tmp_path).code == 4
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not here</html>"])
+def test_a_wrong_path_fails_nothing_and_names_the_url(tmp_path: Path, content: bytes) -> None:
+    with hostile.sends(hostile.answer(content, status=404)) as server:
+        done = called("run", f"{server.url}/v1", "--model", "m", "--output", tmp_path)
+    report = report_in(tmp_path)
+
+    assert (done.code, report["verdict"], report["counts"]["fail"]) == (3, "aborted", 0)
+    assert f"no chat completions endpoint is at {server.url}/v1/v1/inference/chat (404); give the" in report["reason"]
+    assert "nonconformant" not in report["classes"].values()
+    junit = (tmp_path / "junit.xml").read_text("utf-8")
+    assert 'failures="0"' in junit
+    assert 'classname="conformance.run"' in junit
+
+
 # Run directories
 
 
@@ -197,6 +266,18 @@ def test_another_runs_directory_is_not_written_over(ran: Path) -> None:
     assert {file.name: file.read_bytes() for file in ran.iterdir()} == before
 
 
+@pytest.mark.parametrize("verb", ["judge", "report"])
+def test_what_is_made_of_a_run_goes_into_no_directory_of_another_run(ran: Path, tmp_path: Path, verb: str) -> None:
+    other = Path(shutil.copytree(ran, tmp_path / "other"))
+    before = {file.name: file.stat().st_mtime_ns for file in other.iterdir()}
+    message = refused(called(verb, ran, "--output", other))
+
+    assert message.strip() == f"{other}: holds another run already; give an empty --output"
+    assert {file.name: file.stat().st_mtime_ns for file in other.iterdir()} == before
+    done = called(verb, ran, "--output", ran)
+    assert (done.code, done.out.splitlines()[-1]) == (0, f"report: {ran / 'report.html'}")
+
+
 @pytest.mark.parametrize("verb", ["run", "judge"])
 def test_an_output_that_cannot_be_a_directory_is_told(ran: Path, verb: str) -> None:
     file = ran / "report.json"
@@ -213,7 +294,26 @@ def test_a_file_that_cannot_be_written_is_told(ran: Path, name: str) -> None:
     (ran / name).unlink()
     (ran / name).mkdir()
 
-    assert refused(called("judge", ran)).strip() == f"{ran / name}: cannot be written: Is a directory"
+    assert refused(called("judge", ran)).strip() == (
+        f"{ran / name}: cannot be written: Is a directory;"
+        f" chat-conformance judge {ran} --output DIR writes the reports elsewhere"
+    )
+    assert not list(ran.glob(".*"))
+
+
+def test_a_report_that_is_not_written_whole_leaves_the_one_before(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {file.name: file.read_bytes() for file in ran.iterdir()}
+
+    def full(file: Path, content: bytes) -> int:
+        with file.open("wb") as begun:
+            begun.write(content[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    message = refused(called("judge", ran))
+
+    assert message.startswith(f"{ran / 'report.json'}: cannot be written: No space left on device; ")
+    assert {file.name: file.read_bytes() for file in ran.iterdir()} == before
 
 
 def test_output_that_cannot_be_written_is_told(ran: Path) -> None:
@@ -255,7 +355,8 @@ def test_a_directory_without_a_report_is_told_how_to_make_one(ran: Path) -> None
     [
         (b"{", "makes it anew"),
         (b"\xff", "not UTF-8"),
-        (b"[]", "the whole: expected object, found an array of 0; is it of another version?"),
+        (b"[]", "the whole: expected object, found an array of 0; is it of another version? chat-conformance judge "),
+        (b"{}", "makes it anew"),
         (b'{"format": "chat-conformance-report/9"}', "is it of another version?"),
         (b"[" * 100_000, "nested too deep"),
     ],
@@ -295,6 +396,30 @@ def test_spoiled_evidence_is_told_with_its_line(
 
     assert message.startswith(str(file))
     assert said in message
+
+
+def test_evidence_that_lacks_an_exchange_is_incomplete_and_says_so(ran: Path) -> None:
+    file = ran / "evidence.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    requests = len(lines) - 2
+    file.write_bytes(b"".join(lines[:2] + lines[3:]))
+    done = called("judge", ran)
+    report = report_in(ran)
+
+    assert (done.code, report["verdict"]) == (4, "incomplete")
+    assert report["reason"].endswith(
+        f"the footer of the evidence counts {requests} requests, and {requests - 1} are there"
+    )
+
+
+@pytest.mark.parametrize("verb", ["judge", "report"])
+def test_evidence_that_has_an_exchange_twice_is_told(ran: Path, verb: str) -> None:
+    file = ran / "evidence.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:3], lines[1], *lines[3:]]))
+    twice = refused(called(verb, ran))
+    name = json.loads(lines[1])["probe"]
+    assert twice.strip() == f"{ran}: the evidence holds {name} 2 times; take the run's own file, unedited"
 
 
 def test_evidence_torn_in_its_last_line_is_judged_as_cut_short(ran: Path) -> None:

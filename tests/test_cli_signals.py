@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance import evidence
+from conformance import __main__, evidence
+from conformance.cli import running as command
 from conformance.exchange import Ending
+from conformance.generate import asked
+from conformance.generate.valid import Body, explore
 from tests import hostile
 from tests.commands import COMMAND, KEY, called, environment, report_in, verdicts
 from tests.hostile import Server
@@ -124,3 +128,69 @@ def test_a_run_killed_before_its_header_was_whole_is_told_as_such(tmp_path: Path
     assert done.code == 2
     assert done.err.startswith(f"Error: {tmp_path / 'evidence.jsonl'}")
     assert done.err.count("\n") == 1
+
+
+class Interrupting:
+    """A finder that is interrupted as it looks for the command line."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "conformance.cli":
+            raise KeyboardInterrupt
+
+
+def test_a_program_told_to_stop_while_it_loads_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "conformance.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    with pytest.raises(SystemExit) as left:
+        __main__.entered()
+
+    assert left.value.code == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+
+
+def test_an_interrupt_waits_until_a_request_is_drawn() -> None:
+    seen: list[Body] = []
+
+    def interrupted(body: Body) -> None:
+        seen.append(body)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        explore(interrupted, 1, 1)
+
+    assert len(seen) == 2
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_run_told_to_stop_while_it_generates_says_so_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(asked, "drawn", lambda *_: explore(interrupted, 1, 1))
+    done = called("run", "--examples", 3, "--output", tmp_path / "run")
+
+    assert (done.code, done.out, done.err) == (130, "", "interrupted\n")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupt_while_the_report_is_made_says_where_the_evidence_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "tell", interrupted)
+    done = called("run", "--only", "auth", "--output", tmp_path)
+
+    assert (done.code, done.out) == (130, "")
+    assert done.err == (
+        f"interrupted; the evidence is in {tmp_path}, and chat-conformance judge {tmp_path} makes the reports\n"
+    )
+    monkeypatch.undo()
+    assert called("judge", tmp_path).code in (0, 4)

@@ -213,6 +213,7 @@ def test_an_opening_cut_off_once_is_tried_once_more() -> None:
         (403, "AUTH_INSUFFICIENT_SCOPE", "may not use chat completions"),
         (403, "MODEL_ACCESS_DENIED", "may not use the model 'acme/m'"),
         (404, "MODEL_NOT_FOUND", "no model 'acme/m'"),
+        (404, "model_not_found", "no model 'acme/m'"),
         (429, "BUDGET_EXCEEDED", "the budget of the key is spent"),
         (402, "QUOTA_EXCEEDED", "the budget of the key is spent"),
     ],
@@ -227,11 +228,30 @@ def test_an_opening_that_shows_the_run_to_be_senseless_ends_it(status: int, code
 
 
 @pytest.mark.parametrize(
+    "said,told",
+    [
+        (hostile.answer(b"", status=404), "404"),
+        (hostile.failure("NOT_FOUND", status=404), "404"),
+        (hostile.answer(b"nothing here", status=405), "405"),
+        (hostile.answer(b"<html>", kind="text/html; charset=utf-8"), "a page of HTML"),
+    ],
+)
+def test_an_opening_that_finds_no_endpoint_ends_the_run_and_names_the_url(said: bytes, told: str) -> None:
+    with hostile.sends(said) as server:
+        outcome = Watch().run(many(3), at(server))
+
+    assert (outcome.ended, outcome.requests) == (Ended.ABORTED, 1)
+    assert outcome.reason == (
+        f"no chat completions endpoint is at {server.url}/v1/inference/chat ({told}); give the URL without the"
+        " endpoint's path, look at `path` in the target file, or try --profile openai"
+    )
+
+
+@pytest.mark.parametrize(
     "said",
     [
-        hostile.answer(b"<html>", kind="text/html"),
+        hostile.answer(b"{}", kind="text/html"),
         hostile.failure("INTERNAL", status=500),
-        hostile.answer(b"", status=404),
         hostile.failure("FORBIDDEN", status=403),
         hostile.answer(b"", status=302, headers=[("Location", "/login")]),
     ],

@@ -12,12 +12,15 @@ from conformance import schema
 from conformance.requirement import CLASSES
 from conformance.server.hosting import serve_in_thread
 from conformance.server.site import Site
-from conformance.stored import EXITS
+from conformance.stored import EXITS, INTERRUPTED
+from conformance.target import Limits
 from tests import composite
 from tests.commands import KEY, called
 
 DOCS = composite.ROOT / "docs"
-PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("in-ci.md", "before-a-release.md")}
+PAGES = {
+    name: (DOCS / name).read_text(encoding="utf-8") for name in ("in-ci.md", "before-a-release.md", "target-file.md")
+}
 
 
 def first_cells(page: str) -> list[str]:
@@ -48,7 +51,28 @@ def test_the_outputs_of_the_action_are_all_told() -> None:
 
 
 def test_every_exit_code_has_its_row() -> None:
-    assert {int(code) for code in re.findall(r"^\| (\d) \|", PAGES["in-ci.md"], re.MULTILINE)} == {*EXITS.values(), 2}
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGES["in-ci.md"], re.MULTILINE)}
+
+    assert told == {*EXITS.values(), 2, INTERRUPTED}
+
+
+@pytest.mark.parametrize("table", ["target", "backend", "limits"])
+def test_every_member_of_a_target_file_has_its_row(table: str) -> None:
+    (told,) = re.findall(rf"## `\[{table}\]`\n(.*?)(?:\n## |\Z)", PAGES["target-file.md"], re.DOTALL)
+
+    assert sorted(first_cells(told)) == sorted(schema.document("target.schema.json")["properties"][table]["properties"])
+
+
+def test_the_defaults_of_limits_are_told_as_they_are() -> None:
+    cells = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", PAGES["target-file.md"], re.MULTILINE))
+    limits = Limits()
+
+    assert {name: int(number.replace(",", "")) for name, number in cells.items()} == {
+        "concurrency": limits.concurrency,
+        "max_requests": limits.requests,
+        "max_tokens": limits.tokens,
+        "timeout": limits.timeout,
+    }
 
 
 def test_every_trigger_has_its_row() -> None:

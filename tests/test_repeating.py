@@ -212,7 +212,7 @@ def test_a_later_round_that_a_model_leaves_open_takes_nothing_back() -> None:
 def test_rounds_that_the_limits_do_not_hold_are_told_before_anything_is_sent() -> None:
     target = replace(TARGET, limits=Limits(max_requests=200))
 
-    with pytest.raises(BadInput, match=r"--repeat 50 makes up to .* do not fit into --max-requests 200"):
+    with pytest.raises(BadInput, match=r"--repeat 50 makes up to .* do not fit into the limits .*max_requests = 200"):
         run.plan(target, Selection(repeat=50))
     assert run.plan(target, Selection(repeat=2)).repeats == 8
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from conformance.exchange import Ending
-from conformance.report import terminal
+from conformance.report import difference, terminal
+from conformance.report.findings import rates_told
 from conformance.report.visible import UNSEEN, visible
 from tests import report_samples as samples
 
@@ -72,6 +73,47 @@ def test_classes_stand_in_a_table_with_their_counts() -> None:
 )
 def test_the_verdict_is_the_last_line(report: dict[str, Any], verdict: str) -> None:
     assert printed(report).splitlines()[-1] == verdict
+
+
+def test_an_aborted_run_says_why_before_all_else_and_tells_what_it_left_open_by_reason() -> None:
+    report = samples.aborted()
+    rows = [samples.row(f"a.{name}", "inconclusive", explanation="no answer: unreachable") for name in ("one", "two")]
+    lines = printed({**report, "requirements": rows}).splitlines()
+
+    assert lines[3] == f"Aborted: {report['reason']}"
+    assert "Undecided: 2" in lines
+    assert "   2  no answer: unreachable" in lines
+
+
+KEPT = "kept each time, which excludes a rate of 9 %, or of less."
+
+
+@pytest.mark.parametrize(
+    "observed,told",
+    [
+        (
+            [(20, 0)],
+            "1 requirement was observed 20 times. It was kept each time, which excludes a rate of 9 %, or of less.",
+        ),
+        ([(20, 1), (8, 2)], "2 requirements were observed 8 to 20 times."),
+        ([(20, 1), (20, 0)], f"2 requirements were observed 20 times. 1 of them was {KEPT}"),
+    ],
+)
+def test_rates_are_told_in_numbers_that_agree(observed: list[tuple[int, int]], told: str) -> None:
+    rows = [{"observed": {"of": of, "broken": broken, "excludes": 0.09}} for of, broken in observed]
+
+    assert rates_told(rows) == told
+
+
+def test_a_section_of_a_difference_counts_requirements_where_an_entry_names_several() -> None:
+    empty = dict.fromkeys(("changes", "regressions", "warnings", "improvements", "options", "decided", "added"), ())
+    row = {"before": "pass", "after": "untested", "why": "not selected", "violations": []}
+    lost = [{"id": identity, **row} for identity in ("a.one", "a.two")]
+    diff = {**empty, "removed": (), "lost": lost, "strict": False}
+    (section,) = difference.sections(diff)
+
+    assert (section.number, len(section.entries)) == (2, 1)
+    assert difference.headline(diff) == "2 lost sight of"
 
 
 def test_markup_of_the_target_is_shown_and_not_obeyed() -> None:

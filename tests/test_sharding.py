@@ -195,8 +195,8 @@ def test_what_is_sent_alone_is_sent_by_one_shard() -> None:
 def test_all_shards_together_keep_the_limits_of_the_run(limits: Limits, of: int) -> None:
     parts = [sharding.portion(limits, part, cap=512) for part in shared(Selection(), of)]
 
-    assert sum(part.max_requests for part in parts) <= limits.max_requests
-    assert sum(part.max_tokens for part in parts) <= limits.max_tokens
+    assert sum(part.requests for part in parts) <= limits.requests
+    assert sum(part.tokens for part in parts) <= limits.tokens
     assert sum(part.requests_per_minute or 0 for part in parts) == pytest.approx(limits.requests_per_minute or 0)
 
 
@@ -295,6 +295,11 @@ def test_shards_of_different_runs_are_not_merged(shards: list[Path], tmp_path: P
     assert f"{other}: " in str(mistake.value)
     assert said in str(mistake.value)
     assert not (tmp_path / "merged").exists()
+
+
+def test_a_shard_that_is_named_twice_is_told(shards: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is named twice; give each shard once"):
+        stored.merge([shards[0], shards[0]], tmp_path / "merged")
 
 
 def test_a_missing_shard_is_named(shards: list[Path], tmp_path: Path) -> None:

@@ -327,6 +327,10 @@ def test_an_aborted_run_says_why_and_nothing_of_conformance() -> None:
     conclusion = judged("broken", footer={"ended": "aborted", "reason": "the key was refused"})
 
     assert (conclusion.verdict, conclusion.reason) == ("aborted", "the key was refused")
+    assert only(conclusion).verdict is Verdict.INCONCLUSIVE
+    assert only(conclusion).explanation.startswith("the run was aborted, so this decides nothing: expected ")
+    assert only(conclusion).violations
+    assert "nonconformant" not in conclusion.classes.values()
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,6 @@ def main() -> None:
     """Does this deployment keep the chat contract, and how do you know?
 
     \b
-    Exit codes: 0 conformant, 1 nonconformant, 2 usage, 3 aborted (target not
-    reached, key refused, budget spent), 4 incomplete, 130 interrupted.
+    Exit codes: 0 conformant, 1 nonconformant, 2 usage, 3 aborted (target or
+    endpoint not reached, key refused, budget spent), 4 incomplete, 130 interrupted.
     """  # noqa: D301  # click reads the character

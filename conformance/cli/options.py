@@ -12,7 +12,18 @@ from conformance.generate.remembered import DEFAULT as DEFAULT_DATABASE
 from conformance.plan import QUICK_REQUESTS
 from conformance.requirement import CLASSES
 from conformance.selection import BASES
-from conformance.target import DEFAULT_KEY_VARIABLE, BadInput, Limits, Target, checked, key_of, loaded
+from conformance.target import (
+    DEFAULT_KEY_VARIABLE,
+    MOST_REQUESTS,
+    MOST_TOKENS,
+    BadInput,
+    Limits,
+    Target,
+    checked,
+    key_of,
+    loaded,
+    not_a_key,
+)
 
 if TYPE_CHECKING:
     from conformance.embedded import Stage
@@ -27,9 +38,24 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--model", help="Slug of the model to ask."),
             click.option("--api-key-env", metavar="NAME", help=f"Variable with the key. [{DEFAULT_KEY_VARIABLE}]"),
             click.option("--profile", type=click.Choice(["native", "openai"]), help="Which surface the URL speaks."),
-            click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Most requests to send."),
-            click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Most tokens to plan for."),
-            click.option("--concurrency", type=click.IntRange(min=1, max=256), metavar="N", help="Requests at once."),
+            click.option(
+                "--max-requests",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help=f"Most requests to send. [{MOST_REQUESTS}, and what is generated or repeated]",
+            ),
+            click.option(
+                "--max-tokens",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help=f"Most tokens to plan for. [{MOST_TOKENS}, and what is generated or repeated]",
+            ),
+            click.option(
+                "--concurrency",
+                type=click.IntRange(min=1, max=256),
+                metavar="N",
+                help=f"Requests at once. [{Limits().concurrency}]",
+            ),
             click.option("--requests-per-minute", type=click.FloatRange(min=0, min_open=True), metavar="N"),
             click.option(
                 "--timeout",
@@ -106,9 +132,11 @@ def target_described(url: str | None, options: dict[str, Any]) -> Target:
     if not url and not described.url and given:
         name = f"--{next(iter(given)).replace('_', '-')}"
         raise BadInput(f"{name} goes with a URL or --config with a [target]; without them the run is embedded")
+    if given.get("api_key_env"):
+        not_a_key(given["api_key_env"], option="--api-key-env")
     target = replace(described, **given)
     target = replace(target, limits=_limits(target.limits, options))
-    return checked(target) if target.url else target
+    return checked(target, file=file) if target.url else target
 
 
 @contextmanager
@@ -119,7 +147,9 @@ def staging(described: Target, options: dict[str, Any]) -> Iterator["Stage"]:
     if described.url and options["dry_run"]:
         yield Stage(target=described, key="")
         return
-    with staged(described, key=key_of(described) if described.url else "") as stage:
+    by_file = options["config"] and not options["api_key_env"]
+    named_by = f"api_key_env in {options['config']}" if by_file else "--api-key-env"
+    with staged(described, key=key_of(described, named_by=named_by) if described.url else "") as stage:
         yield stage
 
 

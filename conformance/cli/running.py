@@ -16,9 +16,11 @@ from conformance.baseline import Entry
 from conformance.cli.group import main
 from conformance.cli.options import BASELINE, selection_options, staging, target_described, target_options
 from conformance.cli.telling import tell
+from conformance.generate.remembered import obstacle
 from conformance.plan import Plan
 from conformance.report import terminal
 from conformance.selection import NOT_SELECTED, Selection, Shard
+from conformance.target import BadInput
 
 if TYPE_CHECKING:
     from conformance.embedded import Stage
@@ -56,6 +58,8 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
         repeat=options["repeat"],
         shard=Shard.named(options["shard"], own_server=not described.url) if options["shard"] else None,
     )
+    if selection.examples and not selection.shard and (reason := obstacle(options["database"])):
+        raise BadInput(f"--database: {reason}; give another directory for what generated requests show")
     known = run.baseline(options["baseline"]) if options["baseline"] else None
     before = stored.comparable(options["against"]) if options["against"] else None
     console = Console(stderr=False, soft_wrap=False)
@@ -69,7 +73,14 @@ def run_command(ctx: click.Context, /, url: str | None, **options: Any) -> None:
             interrupted = _send(directory, stage, selection=selection, asked=asked, known=known, bar=bar)
     if interrupted and not any(directory.iterdir()):
         raise KeyboardInterrupt  # before there was anything to judge
-    code = tell(directory, console, before)
+    try:
+        code = tell(directory, console, before)
+    except KeyboardInterrupt:
+        click.echo(
+            f"interrupted; the evidence is in {directory}, and chat-conformance judge {directory} makes the reports",
+            err=True,
+        )
+        ctx.exit(stored.INTERRUPTED)
     ctx.exit(stored.INTERRUPTED if interrupted else code)
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from conformance import board, run, stored
 from conformance.cli.group import main
 from conformance.cli.options import BASELINE, RUN_DIR
-from conformance.cli.telling import REGRESSED, print_report, tell
+from conformance.cli.telling import REGRESSED, print_report, tell, tell_place
 from conformance.comparison.record import REGRESSION
 from conformance.report import annotations, markdown, record, terminal
 from conformance.report.draft import draft
@@ -42,8 +42,10 @@ def judge_command(ctx: click.Context, /, run_dir: Path, baseline: Path | None, o
     The known failures are those of the run, or of --baseline in their place.
     """
     judgement = stored.judged(run_dir, run.baseline(baseline) if baseline else None)
-    stored.write_reports(run_dir, judgement.report, stored.made(output) if output else run_dir)
+    place = stored.place_beside(run_dir, output)
+    stored.write_reports(run_dir, judgement.report, place)
     print_report(judgement.report, Console())
+    tell_place(place)
     ctx.exit(judgement.exit_code)
 
 
@@ -61,15 +63,11 @@ def judge_command(ctx: click.Context, /, run_dir: Path, baseline: Path | None, o
 def report_command(run_dir: Path, formats: tuple[str, ...], output: Path | None) -> None:
     """Write the other formats from report.json."""
     found = stored.reported(run_dir)
-    stored.render(
-        run_dir,
-        found,
-        stored.made(output) if output else run_dir,
-        formats or stored.FORMATS,
-        diff=stored.told_before(run_dir),
-    )
+    place = stored.place_beside(run_dir, output)
+    stored.render(run_dir, found, place, formats or stored.FORMATS, diff=stored.told_before(run_dir))
     if not formats:
         print_report(found, Console())
+        tell_place(place)
     if "github" in formats:
         click.echo(annotations.commands(found).encode(), nl=False)  # whatever the locale is
 

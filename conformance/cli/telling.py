@@ -27,8 +27,13 @@ def tell(directory: Path, console: Console, before: Run | None) -> int:
         console.print()
         print_report(diff, console, printed=terminal.print_difference)
         code = REGRESSED if diff["result"] == REGRESSION else code
-    click.echo(f"report: {directory / 'report.html'}")
+    tell_place(directory)
     return code
+
+
+def tell_place(directory: Path) -> None:
+    """Say where a report was written."""
+    click.echo(f"report: {directory / 'report.html'}")
 
 
 REGRESSED: Final = 1

@@ -89,8 +89,10 @@ def _readings(before: Manner, after: Manner, moved: Moves) -> Iterator[Change]:
             probe, step = place
             name = f"{probe}/{step + 1}" if step else probe
             (was_so,), (now_so,) = was, now
-            readings = _unclear(probe, f"{was_so}, {now_so}")
-            groups[was_so, now_so, readings, _of_probe(probe, name, moved)].append(name)
+            of = _of_probe(probe, name, moved)
+            # What a verdict calls broken or mended is no matter of an unclear clause.
+            readings = () if of else _unclear(probe, f"{was_so}, {now_so}")
+            groups[was_so, now_so, readings, of].append(name)
     for (was_so, now_so, readings, of), names in groups.items():
         yield Change(
             kind="reading" if readings else "answer",

@@ -1,6 +1,7 @@
 """The smallest requests that earlier runs found to show a violation; they are asked first the next time."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,14 @@ from conformance.generate.corpus import SLUG
 from conformance.probe import MODEL
 
 DEFAULT: Final = Path("reports") / "examples"
+
+
+def obstacle(directory: Path) -> str:
+    """Why nothing can be kept in a directory, which need not be there yet; empty where something can."""
+    place = next((each for each in (directory, *directory.absolute().parents) if each.exists()), directory)
+    if not place.is_dir():
+        return f"{place} is no directory"
+    return "" if os.access(place, os.W_OK | os.X_OK) else f"{place} cannot be written to"
 
 
 class Remembered:

@@ -5,7 +5,10 @@ that a refusal of such a request is a violation: no empty stop sequence, no seed
 forced choice without a tool.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
@@ -80,7 +83,24 @@ def explore(
     def asked(body: Body) -> None:
         test(body)
 
-    asked()
+    with _undisturbed():
+        asked()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A block that an interrupt waits for: inside Hypothesis it would be lost, or told as a fault of the strategies."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # a signal comes to the main thread alone
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+    for number in came[:1]:
+        signal.raise_signal(number)
 
 
 @st.composite

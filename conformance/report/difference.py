@@ -54,6 +54,8 @@ class Section:
     """The verdict whose colours it has."""
     says: str
     entries: tuple[Entry, ...]
+    number: int
+    """How many differ; an entry may name several."""
 
 
 def sections(diff: Mapping[str, Any]) -> tuple[Section, ...]:
@@ -74,10 +76,20 @@ def sections(diff: Mapping[str, Any]) -> tuple[Section, ...]:
         ("Removed requirements", "untested", "The later report does not know them.", _moved(diff["removed"])),
     )
     return tuple(
-        Section(title=title, word=word, says=says, entries=tuple(entries))
+        Section(
+            title=title,
+            word=word,
+            says=says,
+            entries=tuple(entries),
+            number=len(diff[several]) if (several := _SEVERAL.get(title)) else len(entries),
+        )
         for title, word, says, entries in told
         if entries
     )
+
+
+_SEVERAL: Final = {"Lost sight of": "lost", "Newly decided": "decided"}
+"""The sections whose entries may name several requirements, and where these stand in the difference."""
 
 
 def sentences(diff: Mapping[str, Any]) -> tuple[str, ...]:

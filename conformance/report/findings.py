@@ -67,8 +67,8 @@ def findings(report: Mapping[str, Any]) -> Findings:
         known=tuple(row for row in rows if row.get("known")),
         notes=tuple(row for row in failed if row["level"] == "MAY"),
         unclear=tuple(row for row in inconclusive if not decides(row, strict=strict)),
-        untested=_by_reason(row for row in rows if row["verdict"] == "untested"),
-        not_applicable=_by_reason(row for row in rows if row["verdict"] == "not_applicable"),
+        untested=by_reason(row for row in rows if row["verdict"] == "untested"),
+        not_applicable=by_reason(row for row in rows if row["verdict"] == "not_applicable"),
     )
 
 
@@ -100,7 +100,8 @@ def entry_told(entry: Row) -> str:
     return f"{entry_named(entry)} is {entry['standing']}: {entry['explanation']}; it said: {said}"
 
 
-def _by_reason(rows: Iterable[Row]) -> tuple[tuple[str, tuple[Row, ...]], ...]:
+def by_reason(rows: Iterable[Row]) -> tuple[tuple[str, tuple[Row, ...]], ...]:
+    """Requirements by what is said of them, in the order in which that comes."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row["explanation"] or "no reason was given", []).append(row)
@@ -144,11 +145,13 @@ def rates_told(rows: Iterable[Row]) -> str:
     if not observed:
         return ""
     times = sorted(each["of"] for each in observed)
-    told = f"{len(observed)} requirements were observed {times[0]} to {times[-1]} times."
+    often = str(times[0]) if times[0] == times[-1] else f"{times[0]} to {times[-1]}"
+    told = f"{len(observed)} requirement{' was' if len(observed) == 1 else 's were'} observed {often} times."
     kept = [each for each in observed if not each["broken"]]
     if kept:
         least = 100 * max(each["excludes"] for each in kept)
-        told += f" {len(kept)} of them were kept each time, which excludes a rate of {least:.2g} %, or of less."
+        which = "It was" if len(observed) == 1 else f"{len(kept)} of them {'was' if len(kept) == 1 else 'were'}"
+        told += f" {which} kept each time, which excludes a rate of {least:.2g} %, or of less."
     return told
 
 

@@ -40,7 +40,7 @@ def document(report: Mapping[str, Any]) -> bytes:
     that no longer holds is a failure of its own.
 
     Where the run is not conformant and no requirement is red for it, a case `conformance.run` is, so that a run
-    that decided nothing is not shown in green.
+    that decided nothing is not shown in green; where it was aborted, that case says why beside the others.
 
     It keeps to what the schemas that Jenkins has published for its readers have in common.
     """
@@ -56,7 +56,7 @@ def document(report: Mapping[str, Any]) -> bytes:
     for entry in findings(report).lapsed:
         suite.append(_lapsed_case(entry))
     red = suite.find("testcase/failure") is not None or suite.find("testcase/error") is not None
-    if report["verdict"] != "conformant" and not red:
+    if report["verdict"] == "aborted" or (report["verdict"] != "conformant" and not red):
         suite.append(_verdict_case(report))
     totals = {
         "name": "chat-conformance",

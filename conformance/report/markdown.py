@@ -91,7 +91,7 @@ def _blocks(report: Mapping[str, Any], found: Findings) -> Iterator[str]:
 def _facts(report: Mapping[str, Any]) -> str:
     target, tokens = report["target"], report["tokens"]
     counts = ", ".join(f"{number} {spoken(word)}" for word, number in report["counts"].items() if number)
-    spent = f"{report['requests']} requests, {tokens['prompt']} + {tokens['completion']} tokens"
+    spent = f"{report['requests']} requests, {tokens['prompt']} + {tokens['completion']} tokens reported"
     exercised = (f"Exercised: {inputs_told(report['inputs'])}",) if "inputs" in report else ()
     behind = (f"Behind: {backend_told(report['backend'])}",) if "backend" in report else ()
     rates = (f"Repeated: {told}",) if (told := rates_told(report["requirements"])) else ()
@@ -171,7 +171,7 @@ def _difference(diff: Mapping[str, Any]) -> Iterator[str]:
         ]
         yield "\n".join(("| class | before | after |", "| --- | --- | --- |", *rows))
     for section in differing.sections(diff):
-        yield f"### {section.title}: {len(section.entries)}"
+        yield f"### {section.title}: {section.number}"
         yield section.says
         for entry in section.entries:
             yield f"**{_code(entry.name)}** ({entry.tags}): {_prose(entry.text)}"

@@ -17,6 +17,7 @@ from conformance.report.findings import (
     Findings,
     Row,
     backend_told,
+    by_reason,
     command,
     entry_told,
     excuse,
@@ -83,6 +84,23 @@ def _print_all(report: Mapping[str, Any], console: Console) -> None:
     if "--seed" in report["selection"]:
         _print(console, Text(visible(f"{report['selection']}: the same options generate the same requests")))
     console.print()
+    if report["verdict"] == "aborted":
+        _print_aborted(report, found, console)
+    else:
+        _print_judged(report, found, console)
+    _print_verdict(report, found, console)
+
+
+def _print_aborted(report: Mapping[str, Any], found: Findings, console: Console) -> None:
+    """Why nothing was decided, first and by itself; then what was left open, by reason."""
+    _print(console, Text(visible(f"Aborted: {report['reason']}"), style="bold red"))
+    console.print()
+    _print_classes(report, console)
+    _print_section("Errors of the suite", found.errors, console, style="red")
+    _print_unseen("Undecided", by_reason((*found.undecided, *found.unclear)), console)
+
+
+def _print_judged(report: Mapping[str, Any], found: Findings, console: Console) -> None:
     _print_classes(report, console)
     _print_section("Failures", found.failures, console, style="red")
     _print_lapsed(found.lapsed, console)
@@ -94,7 +112,6 @@ def _print_all(report: Mapping[str, Any], console: Console) -> None:
     _print_section("Inconclusive", found.unclear, console, style="dim")
     _print_unseen("Untested", found.untested, console)
     _print_unseen("Not applicable", found.not_applicable, console)
-    _print_verdict(report, found, console)
 
 
 def _print(console: Console, text: Text, *, indent: int = 0) -> None:
@@ -193,7 +210,7 @@ def _print_verdict(report: Mapping[str, Any], found: Findings, console: Console)
         "passed": report["counts"]["pass"],
     }
     console.print()
-    spent = f"{report['requests']} requests, {tokens['prompt']} + {tokens['completion']} tokens"
+    spent = f"{report['requests']} requests, {tokens['prompt']} + {tokens['completion']} tokens reported"
     _print(console, Text(f"{spent}, {report['duration_s']:.1f} s, {report['ended']}", style="dim"))
     if (inputs := report.get("inputs")) and inputs["generated"]:
         _print(console, Text(f"{inputs['generated']} generated; exercised: {inputs_told(inputs)}", style="dim"))
@@ -216,7 +233,7 @@ def _print_difference(diff: Mapping[str, Any], console: Console) -> None:
     for section in differing.sections(diff):
         style = _STYLES[section.word]
         console.print()
-        _print(console, Text(f"{section.title}: {len(section.entries)}", style=f"bold {style}"))
+        _print(console, Text(f"{section.title}: {section.number}", style=f"bold {style}"))
         _print(console, Text(section.says, style="dim"))
         for entry in section.entries:
             console.print()

@@ -54,7 +54,8 @@ def _stage(config: pytest.Config, stack: ExitStack) -> Stage:
             raise BadInput("--model and --api-key-env go with --target; without it the embedded server is judged")
         return stack.enter_context(staged(target))
     named = {"model": model, "api_key_env": variable}
-    target = checked(replace(target, **{name: value for name, value in named.items() if value}))
+    file = None if "://" in given else Path(given)
+    target = checked(replace(target, **{name: value for name, value in named.items() if value}), file=file)
     return stack.enter_context(staged(target, key=key_of(target)))
 
 
