@@ -45,6 +45,15 @@ def _user(text: str) -> dict[str, Any]:
     return {"role": "user", "content": text}
 
 
+def _showing(text: str, image: str) -> dict[str, Any]:
+    """A message with a text and an image in base64."""
+    source = {"data": image, "media_type": "image/png"}
+    return {
+        "role": "user",
+        "content": [{"type": "text", "text": text}, {"type": "image_base64", "image_base64": source}],
+    }
+
+
 def _playing(scenario: str, *before: Any, **members: Any) -> dict[str, Any]:
     """The body of a request that plays a scenario after some messages."""
     return {"model": SCRIPTED, "messages": [*before, _user(f"Play {cue(scenario)} now.")], **members}
@@ -140,27 +149,21 @@ LEAVING = Probe(
 )
 IMAGE = Probe(
     name="scripted.image",
-    asks="An image as base64, which the backend looks at.",
+    asks="Two images as base64, one of them in an earlier turn, which the backend looks at.",
     steps=(
         Step(
             body={
                 "model": SCRIPTED,
                 "messages": [
-                    {
-                        "role": "user",
-                        "content": [
-                            {"type": "text", "text": f"Play {cue('request-images')} now."},
-                            {
-                                "type": "image_base64",
-                                "image_base64": {"data": media.one_colour(220, 20, 20), "media_type": "image/png"},
-                            },
-                        ],
-                    }
+                    _showing("What is this?", media.one_colour(20, 20, 220)),
+                    {"role": "assistant", "content": "A colour."},
+                    _showing(f"Play {cue('request-images')} now.", media.one_colour(220, 20, 20)),
                 ],
             }
         ),
     ),
 )
+IMAGE_IN_STREAM = IMAGE.but("scripted.image-in-stream", "The same, streamed.", stream=True)
 HALVES: Final = next(probe for probe in PLAYED if probe.name == "scripted.pace-halves")
 
-PROBES = (FORWARDED, FORWARDED_IN_STREAM, BARE, CAPPED, TWO_CONVERSATIONS, IMAGE, *PLAYED, LEAVING)
+PROBES = (FORWARDED, FORWARDED_IN_STREAM, BARE, CAPPED, TWO_CONVERSATIONS, IMAGE, IMAGE_IN_STREAM, *PLAYED, LEAVING)

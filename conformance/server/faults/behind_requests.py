@@ -33,6 +33,11 @@ def _other_temperature(document: dict[str, Any]) -> dict[str, Any]:
     return document | ({"temperature": round(document["temperature"])} if "temperature" in document else {})
 
 
+def _less_metadata(document: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in document.get("metadata", {}).items() if name != "who"}
+    return document | ({"metadata": kept} if kept else {})
+
+
 def _with_messages(edit: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> Change:
     return asking(lambda request: replace(request, messages=edit(request.messages)))
 
@@ -112,7 +117,13 @@ def _nowhere(_gallery: Gallery, base: str, _media_type: str, _data: str) -> str:
 
 
 FAULTS: Final[tuple[Fault, ...]] = (
-    fault("loses-metadata", "drops metadata", _without("metadata"), "parameters.metadata-forwarded", says="metadata"),
+    fault(
+        "loses-some-metadata",
+        "drops a member of metadata",
+        _document(_less_metadata),
+        "parameters.metadata-forwarded",
+        says="metadata",
+    ),
     fault("drops-the-seed", "drops the seed", _without("seed"), "parameters.forwarded", says="seed 123456789"),
     fault(
         "rounds-the-temperature",
@@ -182,20 +193,20 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "sends images on as base64",
         _proxied(_inline),
         "multimodal.image-proxied",
-        says="an address of the image",
+        says="an address of each of 2 images",
     ),
     fault(
         "halves-images",
         "serves half of an image at its address",
         _proxied(_halved),
         "multimodal.image-proxied",
-        says="the bytes of the image at its address; HTTP 200",
+        says="the image, whole, at its address; HTTP 200",
     ),
     fault(
         "forgets-images",
         "gives images an address at which nothing is",
         _proxied(_nowhere),
         "multimodal.image-proxied",
-        says="the bytes of the image at its address; HTTP 404",
+        says="the image, whole, at its address; HTTP 404",
     ),
 )
