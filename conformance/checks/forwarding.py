@@ -17,6 +17,8 @@ from conformance.reading.requests import asked, scenario_of, sent
 from conformance.reading.witness import Inconclusive, Unobservable
 
 _FORWARDED: Final = (scripted.FORWARDED, scripted.FORWARDED_IN_STREAM)
+_SENT: Final = (*_FORWARDED, scripted.ZEROS, scripted.HISTORY, scripted.TEXTS)
+_CONVERSATIONS: Final = (scripted.TWO_CONVERSATIONS, scripted.TWO_STREAMS)
 _IMAGES: Final = (scripted.IMAGE, scripted.IMAGE_IN_STREAM)
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 
@@ -49,24 +51,43 @@ def _other(wanted: Any, found: Any, name: str) -> Iterator[Violation]:
     )
 
 
-@check("parameters.forwarded", when=of(*_FORWARDED), probes=_FORWARDED)
+@check("parameters.forwarded", when=of(*_SENT), probes=_SENT)
 def forwarded(exchange: Exchange) -> Iterator[Violation]:
     """Temperature, top_p, stop, seed and tools reach the backend as sent, and no larger limit or other choice of tools.
 
-    The choice `auto` may be left out: it is what a backend does without one.
+    A gateway may leave out what says no more than the rest: the choice `auto`, tools that none of is to be called,
+    those beside the one that is named. One stop sequence is the same as a list of it.
     """
     for document in _each(exchange):
         for name in ("temperature", "top_p", "seed", "stop"):
-            if (found := at(document, f"/{name}")) != (wanted := asked(exchange, f"/{name}")):
-                yield from _other(wanted, found, name)
-        if (found := at(document, "/tool_choice")) not in (MISSING, wanted := asked(exchange, "/tool_choice")):
-            yield from _other(wanted, found, "tool_choice")
-        wanted, found = asked(exchange, "/tools"), at(document, "/tools")
-        if not _holds(found, wanted):
-            yield from _other(wanted, found, "tools")
+            if (wanted := asked(exchange, f"/{name}")) is not MISSING:
+                found = at(document, f"/{name}")
+                if _several(found, name) != _several(wanted, name):
+                    yield from _other(wanted, found, name)
+        yield from _other_tools(exchange, document)
         limits = [told for name in _LIMITS if is_number(told := at(document, f"/{name}"))]
-        if not limits or min(limits) > asked(exchange, "/max_tokens"):
-            yield from _other(asked(exchange, "/max_tokens"), limits[0] if limits else MISSING, "max_tokens")
+        most = asked(exchange, "/max_tokens")
+        if most is not MISSING and (not limits or min(limits) > most):
+            yield from _other(most, limits[0] if limits else MISSING, "max_tokens")
+
+
+def _several(value: Any, name: str) -> Any:
+    return [value] if name == "stop" and isinstance(value, str) else value
+
+
+def _other_tools(exchange: Exchange, document: Any) -> Iterator[Violation]:
+    wanted, found = asked(exchange, "/tools"), at(document, "/tools")
+    choice, chosen = asked(exchange, "/tool_choice"), at(document, "/tool_choice")
+    if choice is MISSING:
+        return
+    one = [tool for tool in wanted if at(tool, "/function/name") == at(choice, "/function/name")]
+    alone, none = bool(one) and _holds(found, one), choice == "none" and found in (MISSING, None, [])
+    if not (alone or none or _holds(found, wanted)):
+        yield from _other(wanted, found, "tools")
+    if chosen != choice and not (
+        (chosen in (MISSING, None) and (choice == "auto" or none)) or (chosen == "required" and alone)
+    ):
+        yield from _other(choice, chosen, "tool_choice")
 
 
 def _holds(found: Any, wanted: Any) -> bool:
@@ -175,7 +196,7 @@ def _missing(wanted: Sequence[Any], found: Sequence[Any]) -> Any:
     return wanted[place] if place < len(wanted) else MISSING
 
 
-@check("messages.forwarded", when=of(*_FORWARDED), probes=_FORWARDED)
+@check("messages.forwarded", when=of(*_SENT), probes=_SENT)
 def messages_forwarded(exchange: Exchange) -> Iterator[Violation]:
     """Every message reaches the backend, in its order; others may stand among them."""
     for document in _each(exchange):
@@ -191,8 +212,8 @@ def messages_forwarded(exchange: Exchange) -> Iterator[Violation]:
 
 @check(
     "messages.nothing-carried-over",
-    when=of(scripted.TWO_CONVERSATIONS),
-    probes=(scripted.TWO_CONVERSATIONS,),
+    when=of(*_CONVERSATIONS),
+    probes=_CONVERSATIONS,
     groups=in_sequence,
 )
 def nothing_carried_over(first: Exchange, second: Exchange) -> Iterator[Violation]:
