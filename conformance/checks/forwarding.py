@@ -247,7 +247,7 @@ def image_proxied(exchange: Exchange) -> Iterator[Violation]:
         raise Unobservable(f"the model takes no such image: {answer(exchange)}")
     images = list(_images(sent(exchange)))
     for arrival, document in zip(exchange.arrivals, _each(exchange), strict=True):
-        addresses = list(_addresses(document))
+        addresses = list(_addresses(document))[-len(images) :]  # others may stand before them
         if len(addresses) != len(images) or not all(each.startswith(("http://", "https://")) for each in addresses):
             yield Violation(
                 expected=f"an address of each of {len(images)} images at the backend",
