@@ -30,6 +30,7 @@ _LARGEST: Final = 32 * 1024 * 1024  # bytes of a request, or of what an address 
 _MOST: Final = 5000  # arrivals kept
 _READ: Final = 30.0  # seconds for a request to come in
 _FETCH: Final = 1.5  # seconds for an address to answer; shorter than any gateway waits for its backend
+_LEADS: Final = 3  # redirects that an address may have
 _START: Final = 10.0  # seconds
 _LINGER: Final = 0.05  # seconds for the peer to read what stands before a reset
 
@@ -313,7 +314,7 @@ async def _fetched(url: str, key: str) -> Fetch:
     shown = url.replace(key, "***") if key else url
     try:
         async with (
-            httpx.AsyncClient(timeout=_FETCH, trust_env=False) as client,
+            httpx.AsyncClient(timeout=_FETCH, trust_env=False, follow_redirects=True, max_redirects=_LEADS) as client,
             client.stream("GET", url) as answer,
         ):
             body = bytearray()

@@ -5,6 +5,8 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -200,6 +202,46 @@ def test_an_image_is_fetched_from_its_address(backend: Backend) -> None:
     assert (served.status, served.body) == (200, b'{"status":"ok"}')
     assert (nobody.status, nobody.body) == (0, b"")
     assert nobody.detail
+
+
+class LeadingOn(BaseHTTPRequestHandler):
+    """`/1` leads on to `/0`, which is an image; `/round` to itself."""
+
+    def do_GET(self) -> None:
+        on = "/0" if self.path == "/1" else "/round"
+        self.send_response(200 if self.path == "/0" else 307)
+        self.send_header("Location", on)
+        self.send_header("Content-Length", "3")
+        self.end_headers()
+        self.wfile.write(b"GIF")
+
+    def log_message(self, *_told: object) -> None:
+        """Say nothing."""
+
+
+def test_an_address_of_an_image_may_lead_on_to_another_and_not_for_ever(backend: Backend) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), LeadingOn) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        content = [
+            {"type": "text", "text": tagged(cue("request-images"), "1ead")},
+            *(
+                {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:{server.server_address[1]}{path}"}}
+                for path in ("/1", "/round")
+            ),
+        ]
+        body = json.dumps({"messages": [{"role": "user", "content": content}]}).encode()
+        answered(
+            backend, b"POST /chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        server.shutdown()
+        thread.join()
+    (arrival,) = (each for each in backend.arrivals if each.tag == "1ead")
+    led, lost = arrival.fetches
+
+    assert (led.url[-2:], led.status, led.body) == ("/1", 200, b"GIF")
+    assert (lost.status, lost.body) == (0, b"")
+    assert "redirect" in lost.detail
 
 
 @pytest.mark.parametrize(

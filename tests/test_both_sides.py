@@ -15,8 +15,12 @@ from conformance.embedded import staged
 from conformance.evidence import Evidence
 from conformance.requirement import catalogue
 from conformance.selection import Selection
+from conformance.server.changes import only, replacing
+from conformance.server.deviation import Variant
 from conformance.server.faults import FAULTS as ALL_FAULTS
 from conformance.server.faults.behind import SLUG as BACKENDS
+from conformance.server.faults.behind import behind as to_backend
+from conformance.server.generation import Failure, Refused
 from conformance.target import Backing, BadInput, Key, Target
 from tests.commands import command
 from tests.miniatures import behind
@@ -113,6 +117,25 @@ def test_a_backend_brings_about_what_triggers_do_and_a_trigger_of_the_operator_g
     assert target.causes["backend_error"] == {"model": "mine/fails"}
     assert target.causes["mid_stream_error"]["model"] == BACKENDS
     assert "rate_limited" not in target.causes
+
+
+def test_a_slug_that_leads_nowhere_is_held_against_nobody(tmp_path: Path) -> None:
+    def unknown(_document: Any) -> None:
+        raise Refused(Failure(status=404, code="MODEL_NOT_FOUND", message="No such model."))
+
+    misspelt = Variant(id="misspelt", does="", change=only(to_backend, replacing(keep_rules=unknown)), behind=True)
+    selection = Selection(only=("finish.content-filter", "errors.backend-", "parameters.forwarded"))
+    with staged(Target(url="", limits=LIMITS, backend=BACKING), key=KEY, deviations=(misspelt,)) as stage:
+        target = replace(stage.target, triggers={})
+        asked = run.plan(target, selection)
+        asyncio.run(
+            run.observed(tmp_path, target=target, key=KEY, selection=selection, asked=asked, behind=stage.behind)
+        )
+    rows = [row for row in stored.judged(tmp_path).report["requirements"] if row["id"].startswith(selection.only)]
+
+    assert len(rows) >= 8
+    assert {row["verdict"] for row in rows} == {"inconclusive"}
+    assert all("no request reached the scripted backend" in row["explanation"] for row in rows)
 
 
 def test_an_address_that_is_taken_is_one_message() -> None:

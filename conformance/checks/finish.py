@@ -6,7 +6,7 @@ from typing import Any, Final
 from conformance.check import Group, Violation, beside_control, check, listed, of
 from conformance.checks.framing import ASKED as STREAMS
 from conformance.checks.framing import streaming
-from conformance.checks.request import busy
+from conformance.checks.request import brought_about, busy
 from conformance.checks.response import ASKED, counts
 from conformance.document import MISSING, at, is_integer, shown
 from conformance.exchange import Exchange
@@ -174,6 +174,7 @@ def tool_calls_means_calls(exchange: Exchange) -> Iterator[Violation]:
 @check("finish.content-filter", when=of(failures.CONTENT_FILTER), probes=(failures.CONTENT_FILTER,))
 def content_filter(exchange: Exchange) -> Iterator[Violation]:
     """An answer stopped by the safety filter is a 200 with the reason content_filter."""
+    brought_about(exchange)
     if busy(exchange):
         raise Unobservable(f"the target was busy: {answer(exchange)}")
     if head(exchange).status != 200:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 from conformance.arrival import Arrival
@@ -16,6 +17,9 @@ from conformance.reading.requests import asked, scenario_of, sent
 from conformance.reading.witness import Inconclusive, Unobservable
 
 _FORWARDED: Final = (scripted.FORWARDED, scripted.FORWARDED_IN_STREAM)
+_SENT: Final = (*_FORWARDED, scripted.ZEROS, scripted.HISTORY, scripted.TEXTS)
+_CONVERSATIONS: Final = (scripted.TWO_CONVERSATIONS, scripted.TWO_STREAMS)
+_IMAGES: Final = (scripted.IMAGE, scripted.IMAGE_IN_STREAM)
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 
 
@@ -47,24 +51,43 @@ def _other(wanted: Any, found: Any, name: str) -> Iterator[Violation]:
     )
 
 
-@check("parameters.forwarded", when=of(*_FORWARDED), probes=_FORWARDED)
+@check("parameters.forwarded", when=of(*_SENT), probes=_SENT)
 def forwarded(exchange: Exchange) -> Iterator[Violation]:
     """Temperature, top_p, stop, seed and tools reach the backend as sent, and no larger limit or other choice of tools.
 
-    The choice `auto` may be left out: it is what a backend does without one.
+    A gateway may leave out what says no more than the rest: the choice `auto`, tools that none of is to be called,
+    those beside the one that is named. One stop sequence is the same as a list of it.
     """
     for document in _each(exchange):
         for name in ("temperature", "top_p", "seed", "stop"):
-            if (found := at(document, f"/{name}")) != (wanted := asked(exchange, f"/{name}")):
-                yield from _other(wanted, found, name)
-        if (found := at(document, "/tool_choice")) not in (MISSING, wanted := asked(exchange, "/tool_choice")):
-            yield from _other(wanted, found, "tool_choice")
-        wanted, found = asked(exchange, "/tools"), at(document, "/tools")
-        if not _holds(found, wanted):
-            yield from _other(wanted, found, "tools")
+            if (wanted := asked(exchange, f"/{name}")) is not MISSING:
+                found = at(document, f"/{name}")
+                if _several(found, name) != _several(wanted, name):
+                    yield from _other(wanted, found, name)
+        yield from _other_tools(exchange, document)
         limits = [told for name in _LIMITS if is_number(told := at(document, f"/{name}"))]
-        if not limits or min(limits) > asked(exchange, "/max_tokens"):
-            yield from _other(asked(exchange, "/max_tokens"), limits[0] if limits else MISSING, "max_tokens")
+        most = asked(exchange, "/max_tokens")
+        if most is not MISSING and (not limits or min(limits) > most):
+            yield from _other(most, limits[0] if limits else MISSING, "max_tokens")
+
+
+def _several(value: Any, name: str) -> Any:
+    return [value] if name == "stop" and isinstance(value, str) else value
+
+
+def _other_tools(exchange: Exchange, document: Any) -> Iterator[Violation]:
+    wanted, found = asked(exchange, "/tools"), at(document, "/tools")
+    choice, chosen = asked(exchange, "/tool_choice"), at(document, "/tool_choice")
+    if choice is MISSING:
+        return
+    one = [tool for tool in wanted if at(tool, "/function/name") == at(choice, "/function/name")]
+    alone, none = bool(one) and _holds(found, one), choice == "none" and found in (MISSING, None, [])
+    if not (alone or none or _holds(found, wanted)):
+        yield from _other(wanted, found, "tools")
+    if chosen != choice and not (
+        (chosen in (MISSING, None) and (choice == "auto" or none)) or (chosen == "required" and alone)
+    ):
+        yield from _other(choice, chosen, "tool_choice")
 
 
 def _holds(found: Any, wanted: Any) -> bool:
@@ -82,9 +105,12 @@ def _holds(found: Any, wanted: Any) -> bool:
 
 @check("parameters.metadata-forwarded", when=of(*_FORWARDED), probes=_FORWARDED)
 def metadata_forwarded(exchange: Exchange) -> Iterator[Violation]:
-    """`metadata` reaches the backend, with all that it holds."""
-    for document in _each(exchange):
-        wanted, found = asked(exchange, "/metadata"), at(document, "/metadata")
+    """`metadata` reaches the backend with all that it holds, or none of it does: not every backend supports it."""
+    wanted, told = asked(exchange, "/metadata"), [at(document, "/metadata") for document in _each(exchange)]
+    came = [found for found in told if found not in (MISSING, None, {})]
+    if not came:
+        raise Unobservable("none of the metadata reached the backend, which the gateway may take for one without it")
+    for found in came:
         if not _holds(found, wanted):
             yield from _other(wanted, found, "metadata")
 
@@ -103,17 +129,56 @@ def max_tokens_cap_sent(exchange: Exchange) -> Iterator[Violation]:
             )
 
 
-def _said(message: Any) -> tuple[Any, ...]:
-    """What a message says: its role, its text, its calls, what it answers; parts of text are joined."""
+_ROLES: Final = {"developer": "system"}
+"""The newer name of a role that a backend may know it by."""
+
+
+def _texts(message: Any) -> list[str] | None:
+    """The texts of a message, each part by itself; nothing for one that says more than text."""
     content = at(message, "/content")
-    if isinstance(content, list) and all(at(part, "/type") == "text" for part in content):
-        content = "\n".join(str(at(part, "/text")) for part in content)
-    calls = at(message, "/tool_calls")
+    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+    if any(at(part, "/type") != "text" for part in parts):
+        return None
+    return [str(at(part, "/text")) for part in parts]
+
+
+def _frame(message: Any) -> tuple[Any, ...]:
+    """What a message is beside its text: its role, its calls, what it answers."""
+    calls, role = at(message, "/tool_calls"), at(message, "/role")
     told = [
         (at(call, "/id"), at(call, "/function/name"), _arguments(at(call, "/function/arguments")))
         for call in (calls if isinstance(calls, list) else ())
     ]
-    return at(message, "/role"), "" if content in (None, MISSING) else content, told, at(message, "/tool_call_id")
+    return _ROLES.get(role, role) if isinstance(role, str) else role, told, at(message, "/tool_call_id")
+
+
+def _count(found: Any, wanted: Sequence[Any]) -> int:
+    """How many of the messages that come next one at the backend is: one, or several of a role, joined.
+
+    A system message may say more, since the gateway may write its own rules into it.
+    """
+    role, calls, answered = frame = _frame(found)
+    run = list(takewhile(lambda each: _frame(each) == frame, wanted))
+    told, texts = _texts(found), [_texts(each) for each in run]
+    if told is None or None in texts[:1]:
+        return int(bool(run) and at(found, "/content") == at(run[0], "/content"))
+    most = min(len(run), 1) if calls or answered is not MISSING else len(run)
+    for count in range(most, 0, -1):
+        pieces = [text for each in texts[:count] for text in each or ()]
+        if told == pieces or _in_order(pieces, "\n".join(told), more=role == "system"):
+            return count
+    return 0
+
+
+def _in_order(texts: Sequence[str], within: str, *, more: bool) -> bool:
+    """Whether texts stand in another, with blanks between them at most, or with more around them where that may be."""
+    if len(texts) < 2 and not more:
+        return within == "".join(texts)
+    for text in filter(None, texts):
+        before, found, within = within.partition(text)
+        if not found or (before.strip() and not more):
+            return False
+    return more or not within.strip()
 
 
 def _arguments(told: Any) -> Any:
@@ -125,11 +190,13 @@ def _arguments(told: Any) -> Any:
 
 def _missing(wanted: Sequence[Any], found: Sequence[Any]) -> Any:
     """The first message that does not follow in its place; `MISSING` where all do."""
-    rest = iter(found)
-    return next((message for message in wanted if not any(_said(message) == _said(other) for other in rest)), MISSING)
+    place = 0
+    for message in found:
+        place += _count(message, wanted[place:])
+    return wanted[place] if place < len(wanted) else MISSING
 
 
-@check("messages.forwarded", when=of(*_FORWARDED), probes=_FORWARDED)
+@check("messages.forwarded", when=of(*_SENT), probes=_SENT)
 def messages_forwarded(exchange: Exchange) -> Iterator[Violation]:
     """Every message reaches the backend, in its order; others may stand among them."""
     for document in _each(exchange):
@@ -145,8 +212,8 @@ def messages_forwarded(exchange: Exchange) -> Iterator[Violation]:
 
 @check(
     "messages.nothing-carried-over",
-    when=of(scripted.TWO_CONVERSATIONS),
-    probes=(scripted.TWO_CONVERSATIONS,),
+    when=of(*_CONVERSATIONS),
+    probes=_CONVERSATIONS,
     groups=in_sequence,
 )
 def nothing_carried_over(first: Exchange, second: Exchange) -> Iterator[Violation]:
@@ -173,29 +240,41 @@ def key_not_forwarded(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected="a request without the client's key", found="the key at the backend", where="request")
 
 
-@check("multimodal.image-proxied", when=of(scripted.IMAGE), probes=(scripted.IMAGE,))
+@check("multimodal.image-proxied", when=of(*_IMAGES), probes=_IMAGES)
 def image_proxied(exchange: Exchange) -> Iterator[Violation]:
-    """A base64 image reaches the backend as an address that serves the same bytes."""
+    """Each base64 image reaches the backend as an address that serves it; the proxy may write it anew."""
     if not served(exchange) and not exchange.arrivals:
         raise Unobservable(f"the model takes no such image: {answer(exchange)}")
+    images = list(_images(sent(exchange)))
     for arrival, document in zip(exchange.arrivals, _each(exchange), strict=True):
-        addresses = list(_addresses(document))
-        if not addresses or not addresses[0].startswith(("http://", "https://")):
+        addresses = list(_addresses(document))[-len(images) :]  # others may stand before them
+        if len(addresses) != len(images) or not all(each.startswith(("http://", "https://")) for each in addresses):
             yield Violation(
-                expected="an address of the image at the backend",
-                found=shown(addresses[0]) if addresses else "no image",
+                expected=f"an address of each of {len(images)} images at the backend",
+                found=shown(addresses) if addresses else "no image",
                 where="request /messages",
             )
             continue
-        fetch = next((each for each in arrival.fetches if each.url == addresses[0]), None)
-        if fetch is None or not fetch.status:
-            raise Inconclusive(f"the backend could not fetch the image: {fetch.detail if fetch else 'it did not try'}")
-        if fetch.status != 200 or fetch.body != _image(exchange):
-            yield Violation(
-                expected="the bytes of the image at its address",
-                found=f"HTTP {fetch.status} with {len(fetch.body)} bytes",
-                where="request /messages",
-            )
+        for address, image in zip(addresses, images, strict=True):
+            fetch = next((each for each in arrival.fetches if each.url == address), None)
+            if fetch is None or not fetch.status:
+                why = fetch.detail if fetch else "it did not try"
+                raise Inconclusive(f"the backend could not fetch the image: {why}")
+            another = fetch.body != image and (fetch.body in images or not _is_whole(fetch.body))
+            if fetch.status != 200 or another:
+                yield Violation(
+                    expected="the image, whole, at its address",
+                    found=f"HTTP {fetch.status} with {len(fetch.body)} bytes",
+                    where="request /messages",
+                )
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether bytes begin and end as an image does in the forms that the web knows: PNG, JPEG, GIF, WebP, AVIF."""
+    if data.startswith(b"RIFF"):
+        return data[8:12] == b"WEBP" and int.from_bytes(data[4:8], "little") + 8 <= len(data)
+    ends = {b"\x89PNG": b"IEND", b"\xff\xd8\xff": b"\xff\xd9", b"GIF8": b";"}
+    return data[4:8] == b"ftyp" or any(data.startswith(head) and end in data[-32:] for head, end in ends.items())
 
 
 def _addresses(document: Any) -> Iterator[str]:
@@ -207,9 +286,12 @@ def _addresses(document: Any) -> Iterator[str]:
                 yield url
 
 
-def _image(exchange: Exchange) -> bytes:
-    data = at(sent(exchange), "/messages/0/content/1/image_base64/data")
-    return base64.b64decode(data) if isinstance(data, str) else b""
+def _images(document: Any) -> Iterator[bytes]:
+    for message in at(document, "/messages"):
+        content = at(message, "/content")
+        for part in content if isinstance(content, list) else ():
+            if isinstance(data := at(part, "/image_base64/data"), str):
+                yield base64.b64decode(data)
 
 
 CHECKS: Final = listed(globals())

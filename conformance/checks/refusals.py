@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from conformance.check import Check, Violation, check, listed, of
 from conformance.checks.errors import beside, enveloped, mistaken, never_5xx
-from conformance.checks.request import busy
+from conformance.checks.request import brought_about, busy
 from conformance.document import MISSING, at, is_number, shown
 from conformance.exchange import Exchange
 from conformance.probe import Probe
@@ -217,6 +217,7 @@ def _failure(requirement: str, probe: Probe, status: int, code: str) -> Check:
     """A failure brought about by a trigger has its documented status and code."""
 
     def find(exchange: Exchange) -> Iterator[Violation]:
+        brought_about(exchange)
         if _hushed(exchange):
             yield Violation(expected=f"HTTP {status}", found=f"{answer(exchange)} with an error in it", where="status")
             return
@@ -263,6 +264,7 @@ def _wait(exchange: Exchange, code: str) -> Any:
     Raises:
         Unobservable: no error, or one that came before it.
     """
+    brought_about(exchange)
     if _clouded(exchange, 429, code):
         raise Unobservable(f"the target was busy: {answer(exchange)}")
     return at(error_document(exchange), "/error/retry_after")

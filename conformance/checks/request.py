@@ -10,7 +10,7 @@ from conformance.exchange import Ending, Exchange
 from conformance.probe import Probe
 from conformance.probes import OPENING, plain, stream
 from conformance.reading.answers import ROOTS, answer, head, media_type
-from conformance.reading.requests import legal
+from conformance.reading.requests import legal, scenario_of
 from conformance.reading.streams import looks_streamed, text
 from conformance.reading.witness import Inconclusive, Unobservable
 
@@ -28,6 +28,16 @@ def served(exchange: Exchange) -> bool:
 def busy(exchange: Exchange) -> bool:
     """Whether the answer says that the target cannot serve anyone just now (429 or 503)."""
     return head(exchange).status in (429, 503)
+
+
+def brought_about(exchange: Exchange) -> None:
+    """Nothing, where what was to happen behind the target could.
+
+    Raises:
+        Unobservable: a scenario of the scripted backend was to bring it about, and no request reached the backend.
+    """
+    if scenario_of(exchange) is not None and not exchange.arrivals:
+        raise Unobservable(f"no request reached the scripted backend: {answer(exchange)}")
 
 
 def accepted(requirement: str, *probes: Probe, groups: Grouping = beside_control) -> Check:

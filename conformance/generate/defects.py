@@ -247,6 +247,10 @@ _OPEN: Final[Mapping[str, frozenset[str]]] = {
 """Rules of the schema that are our reading of a silence; its own notes there say which."""
 
 
+_FILLED_IN: Final = frozenset({"'arguments'", "'media_type'", "'type'"})
+"""Members that a lenient server can tell from the rest of what lacks them, as the errors of the schema quote them."""
+
+
 def _grade(defect: schema.Defect, kind: str) -> Grade:
     """Null, and what the page does not say, is open; the rest stands, unless a lenient server has an excuse."""
     node, _, rule = defect.schema.rpartition("/")
@@ -254,5 +258,7 @@ def _grade(defect: schema.Defect, kind: str) -> Grade:
     written_out = kind == "digits" and rule == "type"  # a number as a string: servers that read it break nothing
     if kind == "null" or written_out or rule in _OPEN.get(node, ()) or alternative:
         return Grade.OPEN
+    if rule == "required" and defect.message.startswith(tuple(_FILLED_IN)):
+        return Grade.READ
     of_another_kind = kind in {"object", "array", "empty-array"} and rule in {"type", "oneOf", "const", "enum"}
     return Grade.STATED if of_another_kind or rule == "required" else Grade.READ

@@ -44,11 +44,11 @@ TEXTS: Final[Mapping[str, Text]] = {
     "words": Text(breaks="a sentence and no JSON", grade=Grade.STATED, made=lambda _: b"Hi there."),
     "unquoted": Text(breaks="a member name without quotes", grade=Grade.READ, made=_written('"model"', "model")),
     "single-quotes": Text(breaks="single quotes", grade=Grade.READ, made=_written('"', "'")),
-    "trailing-comma": Text(breaks="a comma after the last member", grade=Grade.READ, made=_ending(",}")),
-    "comment": Text(breaks="a comment", grade=Grade.READ, made=_ending("/* no */}")),
+    "trailing-comma": Text(breaks="a comma after the last member", grade=Grade.OPEN, made=_ending(",}")),
+    "comment": Text(breaks="a comment", grade=Grade.OPEN, made=_ending("/* no */}")),
     "two-documents": Text(breaks="one document after another", grade=Grade.READ, made=_ending("}{}")),
-    "raw-newline": Text(breaks="a raw line end in a string", grade=Grade.READ, made=_written("Hi.", "Hi\n.")),
-    "nul": Text(breaks="a raw NUL in a string", grade=Grade.READ, made=_written("Hi.", "Hi\0.")),
+    "raw-newline": Text(breaks="a raw line end in a string", grade=Grade.OPEN, made=_written("Hi.", "Hi\n.")),
+    "nul": Text(breaks="a raw NUL in a string", grade=Grade.OPEN, made=_written("Hi.", "Hi\0.")),
     "bad-escape": Text(breaks="an escape that JSON lacks", grade=Grade.READ, made=_written("Hi.", "Hi\\x2e")),
     "not-utf-8": Text(
         breaks="a byte that is not UTF-8", grade=Grade.READ, made=lambda text: text.encode().replace(b"Hi.", b"Hi\xff.")
@@ -80,4 +80,5 @@ TEXTS: Final[Mapping[str, Text]] = {
     "latin-1": _labelled("another charset in the Content-Type", "application/json; charset=iso-8859-1"),
     "another-json": _labelled("another JSON type", "application/problem+json"),
 }
-"""By name. The first three are no JSON to any reader; a lenient one takes some of the others."""
+"""By name. The first three are no JSON to any reader; a lenient one takes some of the others, and may take comments,
+commas at an end and raw controls, which many do on purpose (RFC 8259, 9)."""

@@ -5,6 +5,7 @@ that a refusal of such a request is a violation: no empty stop sequence, no seed
 forced choice without a tool.
 """
 
+import json
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -23,6 +24,10 @@ CAPABILITIES: Final = ("tools", "vision", "audio")
 _PIXEL: Final = media.one_colour(200, 30, 30)
 _SOUND: Final = media.silence()
 _NONE: Final[frozenset[str]] = frozenset()
+_STOPS: Final = range(1, 5)
+"""How many stop sequences every provider takes."""
+_LONG: Final = 512
+"""Characters that every provider takes in a value of metadata or a description."""
 
 Body = dict[str, Any]
 
@@ -206,7 +211,7 @@ def _choices(declared: list[str]) -> st.SearchStrategy[Any]:
 def forms(body: Any) -> frozenset[str]:
     """What a request holds that a server need not take: what a model may lack, forms that the page does not show."""
     messages = body.get("messages") if isinstance(body, Mapping) else None
-    found = {"tools"} if isinstance(body, Mapping) and body.get("tools") else set()
+    found = set(_unshown(body)) if isinstance(body, Mapping) else set()
     for message in messages if isinstance(messages, list) else ():
         parts = message.get("content") if isinstance(message, Mapping) else None
         for part in parts if isinstance(parts, list) else ():
@@ -219,6 +224,31 @@ def forms(body: Any) -> frozenset[str]:
                 if message.get("role") != "user":
                     found.add(f"{kind} part from the role {message.get('role')}")
     return frozenset(found)
+
+
+def _unshown(body: Mapping[str, Any]) -> Iterator[str]:
+    """What the members of a request hold of which the page gives no example, and for which providers have limits."""
+    if isinstance(stop := body.get("stop"), list) and len(stop) not in _STOPS:
+        yield f"{len(stop)} stop sequences"
+    metadata = body.get("metadata")
+    for value in metadata.values() if isinstance(metadata, Mapping) else ():
+        if not isinstance(value, str):
+            yield f"{type(value).__name__} in metadata"
+        elif len(value) > _LONG:
+            yield "a long text in metadata"
+    if body.get("tools"):
+        yield "tools"
+    for function in _listed([tool.get("function") for tool in _listed(body.get("tools"))]):
+        yield from (f"tool without {name}" for name in ("description", "parameters") if name not in function)
+        if len(str(function.get("description", ""))) > _LONG:
+            yield "a long description of a tool"
+    calls = (call for message in _listed(body.get("messages")) for call in _listed(message.get("tool_calls")))
+    yield from (f"call that is named {call.get('id')!r}" for call in calls)
+    yield from (f"U+0000 in {name}" for name, value in body.items() if "\\u0000" in json.dumps(value))
+
+
+def _listed(value: Any) -> Iterator[Mapping[str, Any]]:
+    return (each for each in (value if isinstance(value, list) else ()) if isinstance(each, Mapping))
 
 
 @st.composite

@@ -20,7 +20,9 @@ _WEATHER: Final = Called(name="get_weather", arguments='{"location": "Zürich", 
 _TIME: Final = Called(name="get_time", arguments='{"zone":"Europe/Zurich","exact":true}')
 _NOTHING: Final = Called(name="get_time", arguments="{}")
 _DEEP: Final = Called(
-    name="get_weather", arguments='{"location":"a\\"b\\\\c 🎈\\u2028","list":[1,{"x":null}],"n":-1.5e3,"s":" "}'
+    name="get_weather",
+    arguments='{"location":"a\\"b\\\\c 🎈\\u2028","list":[1,{"x":null}],"n":-1.5e3,"s":" ",'
+    '"id":9007199254740993}',  # beyond what a double holds exactly
 )
 _SIZE: Final = 5
 """Characters of a fragment."""

@@ -63,6 +63,6 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     _refusing("http-502", "is itself behind something that fails (502)", 502),
     _refusing("http-503", "is not available (503)", 503),
     _refusing("http-504", "is itself behind something that is too slow (504)", 504),
-    _refusing("http-529", "is overloaded (529, no status of HTTP's registry)", 529),
+    _refusing("http-529", "is overloaded (529, no status of HTTP's registry)", 529, codes=FAILED | _THROTTLED),
     _refusing("http-302", "points elsewhere (302)", 302, headers=(("Location", "/elsewhere"),)),
 )

@@ -42,6 +42,11 @@ def failing(exchange: Exchange) -> bool:
     return (found := scenario_of(exchange)) is not None and found.fate is Fate.TOLD
 
 
+def failing_whole_alone(exchange: Exchange) -> bool:
+    """An exchange whose backend fails only over an answer that is not streamed."""
+    return failing(exchange) and (found := scenario_of(exchange)) is not None and found.asked == (False,)
+
+
 def dead_streams(exchange: Exchange) -> bool:
     return failing(exchange) and streamed(exchange) and b"event: error" in exchange.body
 
@@ -54,6 +59,23 @@ def received(edit: Callable[[Arrival], Arrival]) -> One:
 def asked_of_it(edit: Callable[[Any], Any]) -> One:
     """Another document at the backend."""
     return received(lambda each: replace(each, body=json.dumps(edit(json.loads(each.body))).encode()))
+
+
+def _joined(document: Any) -> Any:
+    """Its first two messages are one, and its last two."""
+    first, second, *rest, third, last = document["messages"]
+    return document | {
+        "messages": [
+            first | {"content": f"{first['content']}\n{second['content']}"},
+            *rest,
+            last | {"content": f"{third['content']}\n\n{last['content']}"},
+        ]
+    }
+
+
+def with_messages(edit: Callable[[Any], Any]) -> One:
+    """Each message another at the backend."""
+    return asked_of_it(lambda document: document | {"messages": [edit(each) for each in document["messages"]]})
 
 
 def _without(*names: str) -> One:
@@ -89,15 +111,18 @@ def _retried(exchange: Exchange) -> Exchange:
 
 
 _FORWARDED: Final = asking("scripted.forwarded", "scripted.forwarded-in-stream")
+_ZEROS: Final = asking("scripted.forwarded-zeros")
+_NAMING: Final = asking("scripted.forwarded-history")
+_SHOWN: Final = asking("scripted.image", "scripted.image-in-stream")
 _ERROR: Final = '{"status": "error", "error": {"code": "%s", "message": "m"}, "meta": {"request_id": "req_1"}}'
 
 
-def told_as(status: int, code: str, *, but: tuple[str, ...] = ()) -> Change:
-    """HTTP errors of failing backends with another code, those of some scenarios aside."""
+def told_as(status: int, code: str, *, but: tuple[str, ...] = (), of: tuple[str, ...] = ()) -> Change:
+    """HTTP errors of failing backends with another code: those of some scenarios, or of all, or of all but some."""
     return on(
         lambda exchange: (
             failing(exchange)
-            and not playing(*but)(exchange)
+            and (playing(*of)(exchange) if of else not playing(*but)(exchange))
             and exchange.response is not None
             and exchange.response.status >= 400
         ),
@@ -127,6 +152,83 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
         on(_FORWARDED, _saying(metadata={"ticket": "T-1"})),
         "parameters.metadata-forwarded",
         says="metadata",
+    ),
+    faulty(
+        "takes zero for nothing",
+        on(_ZEROS, _without("temperature", "seed")),
+        "parameters.forwarded",
+        says="request /temperature: temperature 0 at the backend, as sent; nothing",
+    ),
+    faulty(
+        "spreads a stop sequence into its letters",
+        on(_ZEROS, _saying(stop=list("ZEBRA"))),
+        "parameters.forwarded",
+        says='stop "ZEBRA"',
+    ),
+    faulty(
+        "forgets that no tool is to be called",
+        on(_ZEROS, _without("tool_choice")),
+        "parameters.forwarded",
+        says='tool_choice "none"',
+    ),
+    faulty(
+        "names no function",
+        on(_NAMING, _saying(tool_choice="required")),
+        "parameters.forwarded",
+        says='tool_choice {"type": "function"',
+    ),
+    faulty(
+        "leaves a required call to the model",
+        on(asking("scripted.forwarded-texts"), _without("tool_choice")),
+        "parameters.forwarded",
+        says='tool_choice "required"',
+    ),
+    faulty(
+        "sends the last of two users",
+        on(
+            asking("scripted.forwarded-texts"),
+            asked_of_it(
+                lambda document: (
+                    document
+                    | {"messages": [each for each in document["messages"] if each["content"] != "One thing more."]}
+                )
+            ),
+        ),
+        "messages.forwarded",
+        says="One thing more.",
+    ),
+    faulty(
+        "writes a number of a call as a double",
+        on(asking("scripted.calls-letter-an-event.whole"), rewritten(b"9007199254740993", b"9007199254740992")),
+        "tools.exact-calls",
+        "stream.equals-unstreamed",
+        says="9007199254740993",
+    ),
+    faulty(
+        "serves one image for both",
+        on(
+            _SHOWN,
+            received(
+                lambda each: replace(
+                    each, fetches=tuple(replace(got, body=each.fetches[0].body) for got in each.fetches)
+                )
+            ),
+        ),
+        "multimodal.image-proxied",
+        says="the image, whole, at its address; HTTP 200",
+    ),
+    faulty(
+        "sends one of two images",
+        on(
+            _SHOWN,
+            asked_of_it(
+                lambda document: (
+                    document | {"messages": [{"role": "user", "content": "What is this?"}, *document["messages"][1:]]}
+                )
+            ),
+        ),
+        "multimodal.image-proxied",
+        says="an address of each of 2 images",
     ),
     faulty(
         "asks for the limit plus one",
@@ -164,7 +266,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
     faulty(
         "serves no image at its address",
         on(
-            asking("scripted.image"),
+            _SHOWN,
             received(
                 lambda each: replace(each, fetches=tuple(replace(got, status=403, body=b"") for got in each.fetches))
             ),
@@ -175,7 +277,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
     faulty(
         "sends no image",
         on(
-            asking("scripted.image"),
+            _SHOWN,
             asked_of_it(lambda document: document | {"messages": [{"role": "user", "content": "Look."}]}),
         ),
         "multimodal.image-proxied",
@@ -377,6 +479,61 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         ),
     ),
     odd("leaves out the choice of tools that is no choice", on(_FORWARDED, _without("tool_choice"))),
+    odd("leaves out tools that none of is to be called", on(_ZEROS, _without("tool_choice", "tools"))),
+    odd("writes one stop sequence as a list", on(_ZEROS, _saying(stop=["ZEBRA"]))),
+    odd(
+        "sends the named tool alone, and asks for any",
+        on(
+            _NAMING,
+            asked_of_it(lambda document: document | {"tools": document["tools"][:1], "tool_choice": "required"}),
+        ),
+    ),
+    odd("joins neighbours of one role", on(asking("scripted.forwarded-texts"), asked_of_it(_joined))),
+    odd("passes no metadata on", on(_FORWARDED, _without("metadata")), "parameters.metadata-forwarded"),
+    odd(
+        "writes its rules into the system message, as the developer",
+        on(
+            _FORWARDED,
+            with_messages(
+                lambda each: (
+                    each | {"role": "developer", "content": f"Be safe.\n\n{each['content']}\n\nNo lies."}
+                    if each["role"] == "system"
+                    else each
+                )
+            ),
+        ),
+    ),
+    odd(
+        "serves an image as a JPEG",
+        on(
+            _SHOWN,
+            received(
+                lambda each: replace(
+                    each, fetches=tuple(replace(got, body=b"\xff\xd8\xff...\xff\xd9") for got in each.fetches)
+                )
+            ),
+        ),
+    ),
+    odd(
+        "serves an image as WebP",
+        on(
+            _SHOWN,
+            received(
+                lambda each: replace(
+                    each, fetches=tuple(replace(got, body=b"RIFF\4\0\0\0WEBP") for got in each.fetches)
+                )
+            ),
+        ),
+    ),
+    odd("calls overload throttling", told_as(429, "BACKEND_RATE_LIMITED", of=("http-529",))),
+    odd(
+        "asks for a stream always, and collects a good one",
+        on(
+            failing_whole_alone,
+            received(lambda each: replace(each, streamed=True)),
+            with_status(200),
+        ),
+    ),
     odd(
         "sends a lower limit than it was asked for",
         on(asking("scripted.capped"), _saying(max_tokens=100)),

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from conformance.checks.generated import defect_of, graded, valid
+from conformance.document import is_number
 from conformance.evidence import Evidence
 from conformance.exchange import Ending, Exchange
 from conformance.generate.asked import AGAIN, BASE, DEFECT, OPEN, PLAIN, PREFIX, TEXT, VALID
@@ -67,6 +68,11 @@ def _asks(pointer: str, *, of: Callable[[Any], bool] = bool) -> When:
 
 def _with_form(beginning: str) -> When:
     return lambda exchange: any(form.startswith(beginning) for form in forms(sent(exchange)))
+
+
+def _refusing_form(*beginnings: str) -> Change:
+    """A refusal of each good request that holds one of some forms."""
+    return on(lambda exchange: valid(exchange) and any(_with_form(each)(exchange) for each in beginnings), _INVALID)
 
 
 def _served(when: When) -> Change:
@@ -152,7 +158,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
     ),
     faulty(
         "refuses tools beside a limit, though it takes tools",
-        on(_both(_named(VALID), _with_form("tools"), _asks("/top_p")), _INVALID),
+        on(_both(_named(VALID), _with_form("tools"), _asks("/top_p", of=is_number)), _INVALID),
         "parameters.generated-accepted",
         says="the request to be served; HTTP 422",
     ),
@@ -229,6 +235,12 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
         says="(type)",
     ),
     faulty(
+        "reads what lacks a type that can be told",
+        _served(lambda exchange: READ(exchange) and _at("required")(exchange)),
+        "parameters.generated-turned-down",
+        says="(required): 'type' is missing",
+    ),
+    faulty(
         "takes a text in single quotes",
         _served(asking(TEXT + "single-quotes")),
         "parameters.generated-turned-down",
@@ -288,6 +300,14 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
 VARIANTS: Final[tuple[Variant, ...]] = (
     odd("has no tools", on(_both(_named(PREFIX), _with_form("tools")), _INVALID), REQUIREMENTS),
     odd("takes no image in a nested address", on(_both(_named(PREFIX), _with_form("image_url nested")), _INVALID)),
+    odd("takes no more than four stop sequences", _refusing_form("5 stop", "6 stop")),
+    odd(
+        "takes metadata of strings alone",
+        _refusing_form("dict in", "list in", "int in", "float in", "bool in", "NoneType in"),
+    ),
+    odd("takes no tool without description and parameters", _refusing_form("tool without")),
+    odd("takes no U+0000", _refusing_form("U+0000 in"), ECHOED),
+    odd("takes calls of its own alone", _refusing_form("call that is named")),
     odd("takes parts from users alone", on(_both(_named(PREFIX), _with_form("text part from")), _INVALID)),
     odd("refuses what the page leaves open", on(_named(OPEN), _INVALID)),
     odd("serves what the page leaves open", _served(lambda exchange: defect_of(exchange)[0] is Grade.OPEN)),

@@ -1,6 +1,7 @@
 """Gateways that change, hold or lose what the backend said."""
 
 import asyncio
+import json
 import unicodedata
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
@@ -119,6 +120,15 @@ def _leaking(_number: int, event: StreamEvent) -> Iterable[StreamEvent]:
     return [Chunk(document={**event.document, "provider": _LEAKED}) if isinstance(event, Chunk) else event]
 
 
+def _doubled(document: Any) -> Any:
+    """Arguments that were read by somebody whose numbers are doubles."""
+    for call in document["data"]["choices"][0]["message"].get("tool_calls") or ():
+        function = call["function"]
+        arguments = json.loads(function["arguments"], parse_int=lambda digits: int(float(digits)))
+        function["arguments"] = json.dumps(arguments)
+    return document
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
     fault(
         "buffers",
@@ -212,6 +222,15 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "tools.exact-calls",
         "stream.garbled-not-relayed",
         says="the calls",
+    ),
+    fault(
+        "reads-answers-as-doubles",
+        "writes the arguments of calls anew, its numbers doubles, where no stream is asked for",
+        each_answer(_doubled),
+        "tools.exact-calls",
+        "stream.equals-unstreamed",
+        says="9007199254740993",
+        when=whole_behind,
     ),
     fault(
         "ascii-arguments",

@@ -6,17 +6,14 @@ from typing import Any, Final
 
 from conformance.server.app import Behaviour
 from conformance.server.changes import (
-    Asked,
     Change,
     Reaction,
     asking,
 )
 from conformance.server.deviation import Fault
 from conformance.server.faults.behind import fault
-from conformance.server.gallery import Gallery
 from conformance.server.generation import (
     ChatRequest,
-    Service,
 )
 from conformance.server.site import Arrival
 
@@ -33,44 +30,41 @@ def _other_temperature(document: dict[str, Any]) -> dict[str, Any]:
     return document | ({"temperature": round(document["temperature"])} if "temperature" in document else {})
 
 
-def _with_messages(edit: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> Change:
-    return asking(lambda request: replace(request, messages=edit(request.messages)))
+def _less_metadata(document: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in document.get("metadata", {}).items() if name != "who"}
+    return document | ({"metadata": kept} if kept else {})
 
 
-def _without_systems(messages: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(message for message in messages if message["role"] != "system")
+def _without_zeros(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if value or name not in {"temperature", "top_p", "seed"}}
 
 
-def _stripped(messages: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(
-        {**message, "content": message["content"].strip()} if isinstance(message.get("content"), str) else message
-        for message in messages
+def _without_forced_choice(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "tool_choice" or value == "auto"}
+
+
+def _spread(request: ChatRequest) -> ChatRequest:
+    return (
+        replace(request, stop=tuple("".join(request.stop)))
+        if isinstance(request.document.get("stop"), str)
+        else request
     )
 
 
-def _without_calls(messages: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(message for message in messages if message["role"] != "tool" and "tool_calls" not in message)
+def _at_least_sixteen(request: ChatRequest) -> ChatRequest:
+    return replace(request, limit=max(16, request.limit)) if request.limit else request
+
+
+def _shallow(schema: Any) -> Any:
+    """A schema without what many converters of schemas forget."""
+    if isinstance(schema, dict):
+        return {name: _shallow(item) for name, item in schema.items() if name not in {"anyOf", "items", "default"}}
+    return [_shallow(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def _bare_tools(request: ChatRequest) -> ChatRequest:
     bare = tuple({"type": "function", "function": {"name": tool["function"]["name"]}} for tool in request.tools)
     return replace(request, tools=bare)
-
-
-def _remembering() -> Reaction:
-    """Each conversation begins with those before."""
-    before: list[Any] = []
-
-    def react(_arrival: Arrival, behaviour: Behaviour) -> Behaviour:
-        def admitted(document: Asked, service: Service) -> ChatRequest:
-            request = behaviour.admitted(document, service)
-            kept = tuple(before)
-            before.extend(request.messages[:-1])
-            return replace(request, messages=(*kept, *request.messages))
-
-        return replace(behaviour, admitted=admitted)
-
-    return react
 
 
 def _uncapped(request: ChatRequest) -> ChatRequest:
@@ -88,31 +82,14 @@ def _with_key() -> Reaction:
     return react
 
 
-def _proxied(address: Callable[[Gallery, str, str, str], str]) -> Change:
-    def react(_arrival: Arrival, behaviour: Behaviour) -> Behaviour:
-        def proxied(request: ChatRequest, arrival: Arrival, gallery: Gallery) -> ChatRequest:
-            base = f"http://{arrival.headers['host']}"
-            return replace(request, address=lambda media_type, data: address(gallery, base, media_type, data))
-
-        return replace(behaviour, proxied=proxied)
-
-    return lambda: react
-
-
-def _inline(_gallery: Gallery, _base: str, media_type: str, data: str) -> str:
-    return f"data:{media_type};base64,{data}"
-
-
-def _halved(gallery: Gallery, base: str, media_type: str, data: str) -> str:
-    return gallery.address(base, media_type, data[: len(data) // 8 * 4])
-
-
-def _nowhere(_gallery: Gallery, base: str, _media_type: str, _data: str) -> str:
-    return f"{base}/v1/media/gone"
-
-
 FAULTS: Final[tuple[Fault, ...]] = (
-    fault("loses-metadata", "drops metadata", _without("metadata"), "parameters.metadata-forwarded", says="metadata"),
+    fault(
+        "loses-some-metadata",
+        "drops a member of metadata",
+        _document(_less_metadata),
+        "parameters.metadata-forwarded",
+        says="metadata",
+    ),
     fault("drops-the-seed", "drops the seed", _without("seed"), "parameters.forwarded", says="seed 123456789"),
     fault(
         "rounds-the-temperature",
@@ -143,32 +120,39 @@ FAULTS: Final[tuple[Fault, ...]] = (
         says="a limit of 512 tokens or less",
     ),
     fault(
-        "loses-the-system",
-        "drops system messages",
-        _with_messages(_without_systems),
-        "messages.forwarded",
-        says='"role": "system"',
+        "drops-zeros",
+        "takes zero for nothing",
+        _document(_without_zeros),
+        "parameters.forwarded",
+        says="temperature 0 ",
     ),
     fault(
-        "trims-messages",
-        "takes the blanks from the ends of messages",
-        _with_messages(_stripped),
-        "messages.forwarded",
-        says="18 degrees",
+        "spreads-a-stop",
+        "takes a stop sequence for a list of letters",
+        asking(_spread),
+        "parameters.forwarded",
+        says='stop "ZEBRA"',
     ),
     fault(
-        "loses-tool-turns",
-        "drops calls and their results from the history",
-        _with_messages(_without_calls),
-        "messages.forwarded",
-        says="call_of_the_history",
+        "forgets-choices",
+        "sends no choice of tools but auto",
+        _document(_without_forced_choice),
+        "parameters.forwarded",
+        says='tool_choice "none"',
     ),
     fault(
-        "remembers",
-        "begins each conversation with those before",
-        _remembering,
-        "messages.nothing-carried-over",
-        says="quince-harbour",
+        "raises-small-limits",
+        "asks for sixteen tokens at least",
+        asking(_at_least_sixteen),
+        "parameters.forwarded",
+        says="max_tokens 8",
+    ),
+    fault(
+        "flattens-schemas",
+        "sends schemas of arguments without what is nested in them",
+        asking(lambda request: replace(request, tools=tuple(map(_shallow, request.tools)))),
+        "parameters.forwarded",
+        says="tools",
     ),
     fault(
         "forwards-the-key",
@@ -176,26 +160,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
         _with_key,
         "auth.key-not-forwarded",
         says="the key at the backend",
-    ),
-    fault(
-        "inlines-images",
-        "sends images on as base64",
-        _proxied(_inline),
-        "multimodal.image-proxied",
-        says="an address of the image",
-    ),
-    fault(
-        "halves-images",
-        "serves half of an image at its address",
-        _proxied(_halved),
-        "multimodal.image-proxied",
-        says="the bytes of the image at its address; HTTP 200",
-    ),
-    fault(
-        "forgets-images",
-        "gives images an address at which nothing is",
-        _proxied(_nowhere),
-        "multimodal.image-proxied",
-        says="the bytes of the image at its address; HTTP 404",
     ),
 )

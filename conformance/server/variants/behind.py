@@ -1,9 +1,12 @@
 """Gateways that do their own way, and rightly, what lies between the scripted backend and the client."""
 
 import asyncio
+import base64
 import json
+import struct
 import time
-from collections.abc import AsyncGenerator, Iterable
+import zlib
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
@@ -23,6 +26,7 @@ from conformance.server.changes import (
 )
 from conformance.server.deviation import Variant
 from conformance.server.faults.behind import behind
+from conformance.server.gallery import Gallery
 from conformance.server.generation import (
     CallStart,
     ChatRequest,
@@ -169,6 +173,69 @@ def _own_ids(_number: int, step: Step) -> Iterable[Step]:
     return [replace(step, id=fresh_call_id()) if isinstance(step, CallStart) else step]
 
 
+def _without_metadata(request: ChatRequest) -> ChatRequest:
+    kept = {name: value for name, value in request.document.items() if name != "metadata"}
+    return replace(request, document=kept)
+
+
+def _of_systems(**members: Callable[[Any], Any]) -> Change:
+    """System messages that are otherwise at the backend."""
+
+    def edited(message: Any) -> Any:
+        return message | {name: edit(message[name]) for name, edit in members.items()}
+
+    return asking(
+        lambda request: replace(
+            request,
+            messages=tuple(edited(each) if each["role"] == "system" else each for each in request.messages),
+        )
+    )
+
+
+def _ruled(content: Any) -> Any:
+    return f"Be safe and lawful.\n\n{content}" if isinstance(content, str) else content
+
+
+def _joined(request: ChatRequest) -> ChatRequest:
+    """Neighbours of one role are one message, as some templates of models will have it."""
+    found: list[Any] = []
+    for message in request.messages:
+        alike = found and found[-1]["role"] == message["role"] in {"system", "user"}
+        if alike and isinstance(message["content"], str) and isinstance(found[-1]["content"], str):
+            found[-1] = found[-1] | {"content": f"{found[-1]['content']}\n\n{message['content']}"}
+        else:
+            found.append(message)
+    return replace(request, messages=tuple(found))
+
+
+def _streaming(_arrival: Arrival, behaviour: Behaviour) -> Behaviour:
+    return replace(behaviour, spoken=lambda service, request: behaviour.spoken(service, replace(request, stream=True)))
+
+
+def _throttled(failure: Failure) -> Failure:
+    overloaded = "529" in failure.message
+    return replace(failure, status=429, code="BACKEND_RATE_LIMITED", retry_after=1) if overloaded else failure
+
+
+_HEADER_END: Final = 33
+"""Bytes of a PNG up to the end of its header (RFC 2083, 3.2 and 4.1.1)."""
+
+
+def _signed(data: str) -> str:
+    """The same PNG with a text in it that says who wrote it."""
+    image, text = base64.b64decode(data), b"tEXtSoftware\0proxy"
+    written = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    return base64.b64encode(image[:_HEADER_END] + written + image[_HEADER_END:]).decode()
+
+
+def _rewriting(_arrival: Arrival, behaviour: Behaviour) -> Behaviour:
+    def proxied(request: ChatRequest, arrival: Arrival, gallery: Gallery) -> ChatRequest:
+        made = behaviour.proxied(request, arrival, gallery)
+        return replace(made, address=lambda media_type, data: made.address(media_type, _signed(data)))
+
+    return replace(behaviour, proxied=proxied)
+
+
 def _variant(identity: str, does: str, *changes: Change, unseen: tuple[str, ...] = ()) -> Variant:
     return Variant(id=f"behind-{identity}", does=does, change=only(behind, *changes), behind=True, unseen=unseen)
 
@@ -194,5 +261,17 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     _variant("sends-in-pairs", "sends two pieces of text as one", saying(_in_pairs)),
     _variant("leaves-late", "listens to its backend for a second after its client has left", saying(_lingering)),
     _variant("own-call-ids", "gives calls ids of its own", each_step(_own_ids)),
+    _variant(
+        "keeps-metadata",
+        "passes no metadata to a backend that nobody said supports it",
+        asking(_without_metadata),
+        unseen=("parameters.metadata-forwarded",),
+    ),
+    _variant("adds-its-rules", "writes its rules into the system message", _of_systems(content=_ruled)),
+    _variant("says-developer", "calls the system the developer", _of_systems(role=lambda _: "developer")),
+    _variant("joins-neighbours", "joins neighbours of one role", asking(_joined)),
+    _variant("always-streams", "asks its backend for a stream whatever it was asked", lambda: _streaming),
+    _variant("calls-overload-throttling", "says of an overloaded backend that it throttles", failing(_throttled)),
+    _variant("writes-images-anew", "serves images with a word of its own in them", lambda: _rewriting),
     _variant("names-its-pool", "says in a header of its own which pool answered", with_field("X-Pool", "pool-7")),
 )
