@@ -203,15 +203,17 @@ CONTENTS: Final = (
     ),
     faulty(
         "puts its text where the page has none",
-        on(GREETING, each_chunk(_called_text)),
+        on(talks, each_chunk(_called_text)),
         "stream.text-accumulates",
         says='text, as without a stream: "Hello"; none in any delta.content',
+        unseen=UNSAID,
     ),
     faulty(
         "only reasons",
-        on(GREETING, with_chunk(CONTENT, "")),
+        on(talks, with_chunk(CONTENT, "")),
         "stream.text-accumulates",
         says="none in any delta.content",
+        unseen=UNSAID,
     ),
     faulty(
         "ends its streams before they began",
