@@ -25,7 +25,7 @@ from conformance.probes import stream as probes
 from conformance.probes.failures import DIES_MID_STREAM
 from conformance.probes.tools import REQUIRED_CALL
 from conformance.reading.requests import asked, streamed
-from conformance.reading.streams import Chunk, finish_reason, stream, streamed_text, text
+from conformance.reading.streams import finish_reason, stream, streamed_text, text
 from conformance.reading.witness import Inconclusive, Unobservable
 
 
@@ -71,7 +71,7 @@ def _speaks(exchange: Exchange) -> bool:
 
 def _lost(exchange: Exchange) -> bool:
     try:
-        return any(_losses(text_pieces(exchange)))
+        return any(_losses(exchange))
     except (Unobservable, Inconclusive):
         return False
 
@@ -90,7 +90,7 @@ def text_accumulates(exchange: Exchange, control: Exchange, *others: Exchange) -
     mood.
     """
     if exchange.probe == probes.COUNTING.name:
-        yield from _losses(text_pieces(exchange))
+        yield from _losses(exchange)
         return
     pieces = [content for content, _ in text_pieces(exchange)]
     if pieces and exchange.probe == probes.GREETING.name:
@@ -111,7 +111,12 @@ def text_accumulates(exchange: Exchange, control: Exchange, *others: Exchange) -
     yield Violation(expected=f"text, as without a stream: {shown(text(control))}", found="none in any delta.content")
 
 
-def _losses(written: Sequence[tuple[str, Chunk]]) -> Iterator[Violation]:
+def _losses(exchange: Exchange) -> Iterator[Violation]:
+    """What a count lacks; a content that is no text is not lost, and a requirement of its own."""
+    contents = (at(chunk.payload, "/choices/0/delta/content") for chunk in stream(exchange).chunks)
+    if not all(content in (None, MISSING) or isinstance(content, str) for content in contents):
+        raise Unobservable("some content is no text")
+    written = text_pieces(exchange)
     pieces = [content for content, _ in written]
     place, gone = lost(pieces)
     if gone:

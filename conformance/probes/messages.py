@@ -72,7 +72,7 @@ TEXT_PART = SHORT.but(
     "messages.text-part",
     "The plain question as two typed parts.",
     messages=[
-        {"role": "user", "content": [{"type": "text", "text": text} for text in ("Reply with exactly: ", "Hello")]}
+        {"role": "user", "content": [{"type": "text", "text": text} for text in ("Reply with exactly:", " Hello")]}
     ],
 )
 

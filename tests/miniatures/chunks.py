@@ -178,6 +178,16 @@ OBJECTS: Final = (
 CONTENTS: Final = (
     _nth("adds a number", 3, CONTENT, 7, "stream.content-is-text", *CLIENTS, says="content is 7", unseen=UNCONTROLLED),
     _nth(
+        "counts from a number that is no text",
+        1,
+        CONTENT,
+        1,
+        "stream.content-is-text",
+        *CLIENTS,
+        says="content is 1",
+        unseen=UNCONTROLLED,
+    ),
+    _nth(
         "adds parts",
         3,
         CONTENT,

@@ -145,7 +145,7 @@ SYSTEM: Final = (
         does="drops system messages",
         change=read_as(_no_system),
         red=("messages.system-obeyed",),
-        says='"OK"; 9 prompt tokens against 16',
+        says='"OK"; 9 prompt tokens against 12',
     ),
     Fault(
         id="conversation-later-system-dropped",
