@@ -79,12 +79,15 @@ def _comes_again(texts: Sequence[str], place: int) -> bool:
 
 
 def lost(texts: Sequence[str]) -> tuple[int, str]:
-    """The number of the chunk of a count before which something is gone, and what; 0 where nothing shows it.
+    """The number of the chunk of a count before which something is gone, and what; nothing where nothing shows it.
 
     A number is gone, and what stood around it is not: a model that leaves a number out leaves out its comma too. But
-    for that the pieces must be a count from 1, of ten numbers or more for each gap.
+    for that the pieces must be a count from 1, of ten numbers or more for each gap; or one that begins with a comma.
     """
     said = "".join(texts)
+    headless = re.match(r"[ \t]*,[ \t]*(\d{1,3}),[ \t]*(\d{1,3}),", said)
+    if headless and int(headless[1]) > 1 and int(headless[2]) == int(headless[1]) + 1:
+        return 0, str(int(headless[1]) - 1)
     numbers = [int(number) for number in re.findall(r"\d{1,6}", said)]
     between = re.match(r"1(\D{1,4})2\D", said)
     if not between or max(numbers) > 10 * _MOST or re.fullmatch(rf"\d+({re.escape(between[1])}\d+)*\D*", said):
@@ -139,6 +142,7 @@ _MANGLINGS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     ("question marks for what is not Latin-1", _replaced("latin-1")),
     ("a question mark for what is beyond the BMP", lambda text: _BEYOND.sub("?", text)),
     ("two question marks for what is beyond the BMP", lambda text: _BEYOND.sub("??", text)),
+    ("U+FFFD for each half of what is beyond the BMP", lambda text: _BEYOND.sub("\ufffd\ufffd", text)),
     (AS_HTML, html.escape),
     (AS_HTML, lambda text: html.escape(text, quote=False)),
     ("cut to 16 bits", lambda text: _BEYOND.sub(lambda match: chr(ord(match[0]) & 0xFFFF), text)),

@@ -1,10 +1,10 @@
 """The page's sections "Messages" and "Multi-turn conversations"."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from conformance.check import (
-    Check,
     Group,
     Grouping,
     Violation,
@@ -24,6 +24,7 @@ from conformance.probe import Probe
 from conformance.probes import messages as probes
 from conformance.probes import parameters, plain, stream, tools
 from conformance.reading.answers import ROOTS, answer, completion
+from conformance.reading.requests import streamed
 from conformance.reading.streams import text
 from conformance.reading.witness import Inconclusive, Unobservable
 
@@ -110,41 +111,97 @@ def _beside_question_alone(chosen: Sequence[Exchange], everything: Sequence[Exch
             yield exchange, alone[-1]
 
 
-def _told(requirement: str, chosen: Sequence[Probe], word: str, what: str, *needed: Probe, groups: Grouping) -> Check:
-    """A word in the request shows in the answer; where it does not, the prompt's length says whether it was read."""
+def _beside_questions(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:
+    """The question after its history, as above; in a stream, with those that ask the same without one."""
+    yield from _beside_question_alone([exchange for exchange in chosen if not streamed(exchange)], everything)
+    unstreamed = [exchange for exchange in everything if of(probes.RECALL, probes.SYSTEM_LATER)(exchange)]
+    for exchange in chosen:
+        if streamed(exchange) and exchange.step == 0 and unstreamed:
+            yield exchange, *unstreamed
 
-    def find(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
-        said = text(exchange)
-        if word.lower() in said.lower():
-            return
-        longer, shorter = prompt_tokens(exchange), prompt_tokens(control)
-        if longer > shorter:
-            raise Unobservable(f"the model read {what} ({longer} prompt tokens) and did not act on it: {shown(said)}")
-        yield Violation(
-            expected=f"{shown(word)} in the answer, or at least more prompt tokens than without {what}",
-            found=f"{shown(said)}; {longer} prompt tokens with it, {shorter} without",
+
+def _beside_shorter(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:
+    """Each request with a system message, beside one that is shorter where the message was read.
+
+    That is the page's example for the first: it has a system message too. For the later one it is the same without,
+    and two more that show whether a system message makes a prompt longer.
+    """
+    found = {exchange.probe: exchange for exchange in everything if exchange.step == 0}
+    for exchange in chosen:
+        names = (
+            [plain.DOCUMENTED.name]
+            if exchange.probe == probes.SYSTEM.name
+            else [exchange.control, probes.SYSTEM.name, plain.GREETING.name]
         )
+        if all(name in found for name in names):
+            yield exchange, *(found[name] for name in names)
 
-    return check(requirement, when=of(*chosen), probes=(*chosen, *needed), groups=groups)(find)
 
-
-OBEYED: Final = (
-    _told(
-        "messages.system-obeyed",
-        (probes.SYSTEM, probes.SYSTEM_LATER),
-        probes.SYSTEM_WORD,
-        "the system message",
-        groups=beside_control,
-    ),
-    _told(
-        "messages.history-used",
-        (probes.RECALL,),
-        probes.UNLIKELY,
-        "the turns before",
-        probes.STATELESS,
-        groups=_beside_question_alone,
-    ),
+@check(
+    "messages.system-obeyed",
+    when=of(probes.SYSTEM, probes.SYSTEM_LATER),
+    probes=(probes.SYSTEM, probes.SYSTEM_LATER, plain.DOCUMENTED),
+    groups=_beside_shorter,
 )
+def system_obeyed(exchange: Exchange, shorter: Exchange, *pair: Exchange) -> Iterator[Violation]:
+    """What a system message asks for shows in the answer; where it does not, the prompt's length says if it was read.
+
+    A chat template may have a longer system message of its own for who sends none.
+    """
+    yield from _told(exchange, shorter, probes.SYSTEM_WORD, "the system message", *pair)
+
+
+@check(
+    "messages.history-used",
+    when=of(probes.RECALL, probes.STREAMED),
+    probes=(probes.RECALL, probes.STATELESS, probes.STREAMED),
+    groups=_beside_questions,
+)
+def history_used(exchange: Exchange, *others: Exchange) -> Iterator[Violation]:
+    """What an earlier turn said is told in a later one; where it is not, the prompt's length says if it was read.
+
+    A stream need not tell a length. It is held to what the same model told without one, if it says that it was not
+    told.
+    """
+    if not streamed(exchange):
+        yield from _told(exchange, others[0], probes.UNLIKELY, "the turns before")
+        return
+    said = text(exchange)
+    if _holds(said, probes.UNLIKELY):
+        return
+    if not all(_holds(text(other), probes.UNLIKELY) for other in others):
+        raise Unobservable("the model keeps the word to itself without a stream too")
+    if not UNTOLD.search(said):
+        raise Unobservable(f"the model neither told the word nor said that it was not told it: {shown(said)}")
+    yield Violation(expected=f"{shown(probes.UNLIKELY)}, as in {others[0].id}", found=shown(said))
+
+
+UNTOLD: Final = re.compile(r"\bunknown\b|(?:\bnot|n['\u2019]t|\bnever)(?: been)? (?:know|told)\b", re.IGNORECASE)
+"""How a model says that it was not told something."""
+
+
+def _holds(said: str, word: str) -> bool:
+    return word.lower() in said.lower()
+
+
+def _told(exchange: Exchange, shorter: Exchange, word: str, what: str, *pair: Exchange) -> Iterator[Violation]:
+    """A word in the request shows in the answer, or the prompt is longer than another.
+
+    Of a `pair`, the first has what is looked for and the second has not; they too must differ in length, since else it
+    may be taken in and not make a prompt longer.
+    """
+    said = text(exchange)
+    if _holds(said, word):
+        return
+    longer, than = prompt_tokens(exchange), prompt_tokens(shorter)
+    if longer > than:
+        raise Unobservable(f"the model read {what} ({longer} prompt tokens) and did not act on it: {shown(said)}")
+    if pair and prompt_tokens(pair[0]) <= prompt_tokens(pair[1]):
+        raise Unobservable(f"{pair[0].id} has no more prompt tokens than {pair[1].id}: they do not show {what}")
+    yield Violation(
+        expected=f"{shown(word)} in the answer, or at least more prompt tokens than {shorter.id}, which is shorter",
+        found=f"{shown(said)}; {longer} prompt tokens against {than}",
+    )
 
 
 @check(
@@ -178,7 +235,12 @@ def parts_accepted(exchange: Exchange, control: Exchange) -> Iterator[Violation]
             )
 
 
-@check("messages.stateless", when=of(probes.STATELESS), probes=(probes.STATELESS,), groups=in_sequence)
+@check(
+    "messages.stateless",
+    when=of(probes.STATELESS, probes.STREAMED),
+    probes=(probes.STATELESS, probes.STREAMED),
+    groups=in_sequence,
+)
 def stateless(told: Exchange, asked: Exchange) -> Iterator[Violation]:
     """What one request said is not known to the next."""
     if not served(told):

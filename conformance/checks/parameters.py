@@ -7,16 +7,18 @@ from conformance.check import Group, Violation, beside_control, check, listed, o
 from conformance.checks.errors import beside, mistaken, never_5xx
 from conformance.checks.finish import limit, written
 from conformance.checks.request import accepted, busy, served
+from conformance.document import MISSING
 from conformance.exchange import Exchange
 from conformance.probes import parameters as probes
 from conformance.probes import plain, stream
 from conformance.reading.answers import ROOTS, answer, completion, media_type
-from conformance.reading.requests import legal, unstreamed
+from conformance.reading.requests import asked, legal, unstreamed
 from conformance.reading.streams import finish_reason, looks_streamed, text
-from conformance.reading.witness import Unobservable
+from conformance.reading.witness import Inconclusive, Unobservable
 
-WORDS_PER_TOKEN: Final = 4
-"""More words than any tokenizer puts into one token, so that a text too long is too long for all of them."""
+WORDS_PER_TOKEN: Final = 16
+"""More words than any tokenizer puts into one token, those whose tokens span words too, so that a text too long is too
+long for all of them."""
 
 
 def _beside_one_without(_chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:
@@ -140,11 +142,38 @@ def max_tokens_cap_kept(exchange: Exchange) -> Iterator[Violation]:
         raise Unobservable(f"the model stopped after {written(exchange)} tokens, before its limit of {cap}")
 
 
-@check("parameters.metadata-same-shape", when=of(probes.METADATA), probes=(probes.METADATA,), groups=beside_control)
-def metadata_same_shape(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
-    """`metadata` does not change the members of the answer."""
+def _beside_all_without(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:
+    """The request with metadata beside its control, and beside all other good requests without any."""
+    without = [each for each in everything if _answers_one_without(each)]
+    for exchange, control in beside_control(chosen, everything):
+        yield exchange, control, *(each for each in without if each is not control)
+
+
+def _answers_one_without(exchange: Exchange) -> bool:
+    return unstreamed(exchange) and legal(exchange) and asked(exchange, "/metadata") is MISSING
+
+
+def _members(exchanges: Sequence[Exchange]) -> Iterator[set[str]]:
+    for exchange in exchanges:
+        try:
+            yield set(completion(exchange))
+        except (Unobservable, Inconclusive):
+            continue
+
+
+@check(
+    "parameters.metadata-same-shape", when=of(probes.METADATA), probes=(probes.METADATA,), groups=_beside_all_without
+)
+def metadata_same_shape(exchange: Exchange, control: Exchange, *others: Exchange) -> Iterator[Violation]:
+    """`metadata` does not change the members of the answer.
+
+    What some answers have without it, and some have not, is not its doing.
+    """
     found, usual = set(completion(exchange)), set(completion(control))
+    rest = [*_members(others)]
     for name in sorted(found ^ usual):
+        if any((name in other) is not (name in usual) for other in rest):
+            continue
         wanted = "no such member" if name in found else "the member"
         yield Violation(
             expected=f"{wanted}, as without metadata", found=name, where=f"{ROOTS[exchange.profile]}/{name}"

@@ -25,7 +25,7 @@ from conformance.probes import stream as probes
 from conformance.probes.failures import DIES_MID_STREAM
 from conformance.probes.tools import REQUIRED_CALL
 from conformance.reading.requests import asked, streamed
-from conformance.reading.streams import Chunk, finish_reason, stream, streamed_text, text
+from conformance.reading.streams import finish_reason, stream, streamed_text, text
 from conformance.reading.witness import Inconclusive, Unobservable
 
 
@@ -55,15 +55,23 @@ SPOKEN: Final = (probes.GREETING, probes.MULTILINGUAL, probes.END_MARKER)
 
 
 def _telling(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterable[Group]:
-    """Each stream beside its control; a count only where it shows a loss, since it shows nothing else."""
-    for group in beside_control(chosen, everything):
-        if group[0].probe != probes.COUNTING.name or _lost(group[0]):
-            yield group
+    """Each stream beside its control, and the others; a count only where it shows a loss, since it shows no more."""
+    talks = [exchange for exchange in everything if of(*probes.TALKS)(exchange)]
+    for exchange, control in beside_control(chosen, everything):
+        if exchange.probe != probes.COUNTING.name or _lost(exchange):
+            yield exchange, control, *(other for other in talks if other is not exchange)
+
+
+def _speaks(exchange: Exchange) -> bool:
+    try:
+        return bool(streamed_text(exchange))
+    except (Unobservable, Inconclusive):
+        return False
 
 
 def _lost(exchange: Exchange) -> bool:
     try:
-        return any(_losses(text_pieces(exchange)))
+        return any(_losses(exchange))
     except (Unobservable, Inconclusive):
         return False
 
@@ -74,14 +82,15 @@ def _lost(exchange: Exchange) -> bool:
     probes=(probes.GREETING, probes.END_MARKER, probes.COUNTING),
     groups=_telling,
 )
-def text_accumulates(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+def text_accumulates(exchange: Exchange, control: Exchange, *others: Exchange) -> Iterator[Violation]:
     """The contents of the chunks, joined, are the answer, as far as its control shows what that is.
 
     Two answers of a model may differ; not by what a wire does to a text that is otherwise the same. A count shows by
-    itself what it should be.
+    itself what it should be. A model may end its turn at once, so one silent stream among others that speak is its
+    mood.
     """
     if exchange.probe == probes.COUNTING.name:
-        yield from _losses(text_pieces(exchange))
+        yield from _losses(exchange)
         return
     pieces = [content for content, _ in text_pieces(exchange)]
     if pieces and exchange.probe == probes.GREETING.name:
@@ -97,14 +106,22 @@ def text_accumulates(exchange: Exchange, control: Exchange) -> Iterator[Violatio
         raise Unobservable("the model wrote no text, streamed or not")
     if finish_reason(exchange) in ("length", "content_filter", "tool_calls"):
         raise Unobservable(f"the model was stopped before it said anything ({finish_reason(exchange)})")
+    if speaking := [other.id for other in others if _speaks(other)]:
+        raise Unobservable(f"the model said nothing in this stream, and something in {speaking[0]}")
     yield Violation(expected=f"text, as without a stream: {shown(text(control))}", found="none in any delta.content")
 
 
-def _losses(written: Sequence[tuple[str, Chunk]]) -> Iterator[Violation]:
+def _losses(exchange: Exchange) -> Iterator[Violation]:
+    """What a count lacks; a content that is no text is not lost, and a requirement of its own."""
+    contents = (at(chunk.payload, "/choices/0/delta/content") for chunk in stream(exchange).chunks)
+    if not all(content in (None, MISSING) or isinstance(content, str) for content in contents):
+        raise Unobservable("some content is no text")
+    written = text_pieces(exchange)
     pieces = [content for content, _ in written]
     place, gone = lost(pieces)
-    if place:
-        found = f"{shown(''.join(pieces[max(0, place - 4) : place + 3]))}: {shown(gone)} is lost between two chunks"
+    if gone:
+        near = shown("".join(pieces[max(0, place - 4) : place + 3]))
+        found = f"{near}: {shown(gone)} is lost " + ("between two chunks" if place else "at the beginning")
         yield Violation(expected="the whole count", found=found, where=written[place][1].where)
 
 
@@ -200,6 +217,8 @@ def done_in_text(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
     at_marker = plain.startswith(found.rstrip()) and len(found) >= len(before.rstrip())
     if not found.strip() or not at_marker:
         raise Unobservable("the model wrote something else in the stream")
+    if (reason := finish_reason(exchange)) in ("length", "content_filter"):
+        raise Unobservable(f"the model was stopped where it wrote the marker ({reason})")
     yield Violation(expected=shown(plain), found=shown(found))
 
 

@@ -11,7 +11,13 @@ MARKERS = ("marmalade", "periscope")
 """Words that tell the answers of requests under way at once apart, beside those that other probes ask for."""
 
 _QUESTION = {"role": "user", "content": "Reply with exactly: OK"}
-_INSTRUCTION = {"role": "system", "content": f"Always begin your answer with {SYSTEM_WORD}."}
+# Its prompt is longer than the page's own example, also where the chat template has a system message of its own for who
+# sends none.
+_INSTRUCTION = {
+    "role": "system",
+    "content": f"Always begin your answer with {SYSTEM_WORD}. Do so in every language and however short the answer may"
+    " be, also where you are asked for a single word or for an exact text, and go on with that on the same line.",
+}
 
 SYSTEM = SHORT.but(
     "messages.system",
@@ -32,25 +38,25 @@ _RECALL = {
     "role": "user",
     "content": "What is the secret word? If you were not told, reply with exactly: unknown",
 }
-# Some servers pass on only the first message or the last ten; so the first of these is longer than what is told before
-# them, and they are ten.
+# Some servers pass on only the first message or the last twenty; so the first of these is longer than what is told
+# before them, and they are more.
 _SUMS = [
     {"role": "user", "content": "Before we come to anything else, let us do a few small sums together. What is 1 + 1?"},
     {"role": "assistant", "content": "2."},
     *(
         message
-        for number in range(2, 6)
+        for number in range(2, 13)
         for message in (
             {"role": "user", "content": f"What is {number} + {number}?"},
             {"role": "assistant", "content": f"{2 * number}."},
         )
     ),
 ]
-_TURNS = [
+_TOLD = [
     {"role": "user", "content": f"The secret word is {UNLIKELY}. Keep it in mind."},
     {"role": "assistant", "content": "I will."},
-    *_SUMS,
 ]
+_TURNS = [*_TOLD, *_SUMS]
 RECALL = SHORT.but(
     "messages.recall",
     "A word said in the first turn, asked for in the last.",
@@ -66,7 +72,7 @@ TEXT_PART = SHORT.but(
     "messages.text-part",
     "The plain question as two typed parts.",
     messages=[
-        {"role": "user", "content": [{"type": "text", "text": text} for text in ("Reply with exactly:", "Hello")]}
+        {"role": "user", "content": [{"type": "text", "text": text} for text in ("Reply with exactly:", " Hello")]}
     ],
 )
 
@@ -83,6 +89,15 @@ STATELESS = Probe(
             ],
         ).step,
         SHORT.but("", "", messages=[*_SUMS, _RECALL], max_tokens=48).step,
+    ),
+)
+
+STREAMED = Probe(
+    name="messages.streamed",
+    asks="A word said in the first turn, asked for in a stream; the next stream, of its own, asks for it untold.",
+    steps=tuple(
+        SHORT.but("", "", messages=messages, max_tokens=48, stream=True).step
+        for messages in ([*_TOLD, _RECALL], [_RECALL])
     ),
 )
 
@@ -155,6 +170,7 @@ PROBES = (
     SYSTEM_LATER,
     TEXT_PART,
     STATELESS,
+    STREAMED,
     *APART,
     *REFUSED_MESSAGES,
     *REFUSED_PARTS,

@@ -65,6 +65,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
 
 VARIANTS: Final[tuple[Variant, ...]] = (
     *variants.VARIANTS,
+    *limits.VARIANTS,
     *stopping.VARIANTS,
     *pieces.VARIANTS,
     *ends.VARIANTS,

@@ -178,6 +178,16 @@ OBJECTS: Final = (
 CONTENTS: Final = (
     _nth("adds a number", 3, CONTENT, 7, "stream.content-is-text", *CLIENTS, says="content is 7", unseen=UNCONTROLLED),
     _nth(
+        "counts from a number that is no text",
+        1,
+        CONTENT,
+        1,
+        "stream.content-is-text",
+        *CLIENTS,
+        says="content is 1",
+        unseen=UNCONTROLLED,
+    ),
+    _nth(
         "adds parts",
         3,
         CONTENT,
@@ -203,15 +213,17 @@ CONTENTS: Final = (
     ),
     faulty(
         "puts its text where the page has none",
-        on(GREETING, each_chunk(_called_text)),
+        on(talks, each_chunk(_called_text)),
         "stream.text-accumulates",
         says='text, as without a stream: "Hello"; none in any delta.content',
+        unseen=UNSAID,
     ),
     faulty(
         "only reasons",
-        on(GREETING, with_chunk(CONTENT, "")),
+        on(talks, with_chunk(CONTENT, "")),
         "stream.text-accumulates",
         says="none in any delta.content",
+        unseen=UNSAID,
     ),
     faulty(
         "ends its streams before they began",

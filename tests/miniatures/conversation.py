@@ -56,7 +56,7 @@ REFUSED: Final[Mapping[str, str]] = {
 # What a refused conversation no longer shows.
 _HIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "messages.system-accepted": ("messages.system-obeyed",),
-    "messages.assistant-accepted": ("messages.history-used", "messages.history-counted"),
+    "messages.assistant-accepted": ("messages.history-counted",),
 }
 
 
@@ -146,12 +146,17 @@ def reads(prompt: int) -> Any:
     return rewritten(change)
 
 
+def told_in_a_stream(exchange: Exchange) -> bool:
+    """The stream that was told the secret word."""
+    return exchange.probe == messages.STREAMED.name and exchange.step == 0
+
+
 USED: Final = ("plain.greeting", messages.SYSTEM.name)
 """The shortest conversations with a user."""
 MEDIA: Final = tuple(probe.name for probe in multimodal.PROBES)
-ALONE: Final = 115
+ALONE: Final = 220
 """Prompt tokens of the question about the secret word, asked without the turns that tell it."""
-TURNED: Final = 137
+TURNED: Final = 242
 """Prompt tokens of the same question with all its turns."""
 GREETING: Final = 9
 """Prompt tokens of the plain question."""
@@ -184,19 +189,19 @@ ROLES: Final = (
         "forgets the system message",
         after(says(SYSTEM, "OK"), on(SYSTEM, reads(GREETING))),
         "messages.system-obeyed",
-        says='"Brackwater" in the answer, or at least more prompt tokens than without the system message; "OK"; 9',
+        says='or at least more prompt tokens than plain.documented, which is shorter; "OK"; 9',
     ),
     faulty(
         "puts the system message in the place of the question",
         after(says(SYSTEM, "How can I help?"), on(SYSTEM, reads(7))),
         "messages.system-obeyed",
-        says="7 prompt tokens with it, 9 without",
+        says="7 prompt tokens against 23",
     ),
     faulty(
         "reads only the system message that comes first",
         after(says(LATER, messages.UNLIKELY), on(LATER, reads(TURNED))),
         "messages.system-obeyed",
-        says=f'"{messages.UNLIKELY}"; {TURNED} prompt tokens with it, {TURNED} without',
+        says=f'"{messages.UNLIKELY}"; {TURNED} prompt tokens against {TURNED}',
     ),
     faulty(
         "loses the text of a part",
@@ -212,14 +217,26 @@ TURNS: Final = (
         after(says(RECALL, "unknown"), on(RECALL, reads(ALONE))),
         "messages.history-used",
         "messages.history-counted",
-        says=f'"{messages.UNLIKELY}" in the answer, or at least more prompt tokens than without the turns before;',
+        says=f'"{messages.UNLIKELY}" in the answer, or at least more prompt tokens than messages.stateless/2,',
     ),
     faulty(
         "sends only the first turn",
         after(says(RECALL, "I will."), on(RECALL, reads(14))),
         "messages.history-used",
         "messages.history-counted",
-        says=f"14 prompt tokens with it, {ALONE} without",
+        says=f"14 prompt tokens against {ALONE}",
+    ),
+    faulty(
+        "sends only the last turn of a stream",
+        streams(told_in_a_stream, "Unknown."),
+        "messages.history-used",
+        says=f'"{messages.UNLIKELY}", as in messages.recall; "Unknown."',
+    ),
+    faulty(
+        "loses the turns before a stream's last",
+        streams(told_in_a_stream, "I haven't been told a secret word."),
+        "messages.history-used",
+        says="been told a secret word",
     ),
     faulty(
         "counts only the last turn",
@@ -244,6 +261,12 @@ TURNS: Final = (
         says(second(messages.STATELESS.name), messages.UNLIKELY),
         "messages.stateless",
         says=f'no word of another conversation; "{messages.UNLIKELY}"',
+    ),
+    faulty(
+        "tells a stream the word of another",
+        streams(second(messages.STREAMED.name), f"It is {messages.UNLIKELY}."),
+        "messages.stateless",
+        says=f'no word of another conversation; "It is {messages.UNLIKELY}."',
     ),
     faulty(
         "obeys the system message of another conversation",
@@ -350,17 +373,31 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     odd("obeys a later system message that it does not count", on(LATER, reads(TURNED))),
     odd("reads a part and does as it likes", says(PART, "Good morning.")),
     odd("repeats a part that it does not count", on(PART, reads(4))),
-    odd("reads the history and says that it was not told", says(RECALL, "unknown"), "messages.history-used"),
-    odd("keeps the secret to itself", says(RECALL, "I must not tell it."), "messages.history-used"),
+    odd("reads the history and says that it was not told", says(RECALL, "unknown")),
+    odd("keeps the secret to itself", says(RECALL, "I must not tell it.")),
+    odd("keeps the secret to itself in a stream", streams(told_in_a_stream, "I must not tell it.")),
+    odd("tells the secret in a stream in small letters", streams(told_in_a_stream, messages.UNLIKELY.lower())),
+    odd("says nothing in a stream of what it was told", streams(told_in_a_stream, "")),
+    odd(
+        "forgets what it was told, streamed or not",
+        after(says(RECALL, "unknown"), streams(told_in_a_stream, "unknown")),
+        "messages.history-used",
+    ),
+    odd(
+        "has a system message of its own for who sends none, and does as it likes",
+        after(
+            says(SYSTEM, "OK"),
+            says(LATER, messages.UNLIKELY),
+            on(asking("plain.greeting"), reads(GREETING + 100)),
+            on(RECALL, reads(TURNED + 100)),
+        ),
+        "messages.system-obeyed",
+    ),
     odd("tells the secret in a sentence", says(RECALL, f"It is **{messages.UNLIKELY.upper()}**, you said.")),
-    odd("says nothing of what it was told", says(RECALL, ""), "messages.history-used"),
+    odd("says nothing of what it was told", says(RECALL, "")),
     odd("guesses a word", says(second(messages.STATELESS.name), "Perhaps swordfish?")),
     odd("says unknown", says(second(messages.STATELESS.name), "unknown")),
-    odd(
-        "says nothing when it was not told",
-        says(second(messages.STATELESS.name), ""),
-        "messages.stateless",
-    ),
+    odd("says nothing when it was not told", says(second(messages.STATELESS.name), "")),
     odd(
         "repeats a word in a sentence", after(says(PLAINLY, f"Sure: {FIRST}!"), streams(STREAMED, f" {SECOND.upper()}"))
     ),

@@ -174,7 +174,6 @@ VARIANTS: Final[tuple[Variant, ...]] = (
             lambda exchange: exchange.probe == messages.STATELESS.name and exchange.step == 0,
             throttled(429, "RATE_LIMITED"),
         ),
-        "messages.stateless",
     ),
     odd("was never asked for a word that it was not told", never_asked(messages.STATELESS.name), "messages."),
     odd("was never asked without its tools", never_asked(parameters.CHOICE_NONE.name), ""),

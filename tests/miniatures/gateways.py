@@ -100,6 +100,23 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
         unseen=("stream.text-intact",),
     ),
     faulty(
+        "has no pairs of surrogates in any answer",
+        after(
+            _both(lambda text: text.replace("🎈", "\ufffd\ufffd")),
+            on(asking(stream.MULTILINGUAL.name), with_chunk(DELTA, lambda text: text.replace("🎈", "\ufffd\ufffd"))),
+        ),
+        "request.raw-utf8",
+        "request.escaped-unicode",
+        says="U+FFFD for each half of what is beyond the BMP",
+    ),
+    faulty(
+        "loses the beginning of a count",
+        on(COUNTING, _without(0)),
+        "stream.text-accumulates",
+        says='the whole count; ", 2,": "1" is lost at the beginning',
+        unseen=("finish.stream-length",),
+    ),
+    faulty(
         "loses a chunk with a number",
         on(COUNTING, _without(48)),
         "stream.text-accumulates",

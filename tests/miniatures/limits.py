@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from conformance.server.changes import put
 from tests.miniatures.model import faulty
+from tests.miniatures.variants import odd
 from tests.miniatures.wire import Blocks, asking, content, on, rewritten, with_blocks
 from tests.miniatures.wire import with_json as json_at
 
@@ -26,6 +27,12 @@ def _on_and_on(blocks: Blocks) -> Blocks:
     whole = blocks[place].of(put(blocks[place].document, "/choices/0/delta/content", LONG))
     return [*blocks[:place], whole, *blocks[-2:]]
 
+
+VARIANTS: Final = (
+    odd(
+        "has tokens of five words", on(CUT_SHORT, json_at("/data/choices/0/message/content", LONG[: LONG.index(" 16")]))
+    ),
+)
 
 MINIATURES: Final = (
     faulty(

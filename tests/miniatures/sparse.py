@@ -1,15 +1,26 @@
 """Runs in which requests are missing, busy or refused together: what is then decided, and by what."""
 
-from typing import Final
+from typing import Any, Final
 
 from conformance.exchange import Exchange
 from conformance.probes import failures, multimodal, plain
-from conformance.server.changes import GONE
+from conformance.server.changes import GONE, put
 from tests.miniatures.calls import second
-from tests.miniatures.conversation import declined_as, says
+from tests.miniatures.conversation import CONTENT, declined_as, says
 from tests.miniatures.model import Miniature, faulty
 from tests.miniatures.variants import Variant, odd
-from tests.miniatures.wire import Change, Exchanges, after, asking, on, refusals, throttled, with_json
+from tests.miniatures.wire import (
+    Change,
+    Exchanges,
+    after,
+    answers,
+    asking,
+    on,
+    refusals,
+    rewritten,
+    throttled,
+    with_json,
+)
 
 FEW: Final = asking(plain.CUT_SHORT.name)
 MORE: Final = asking(plain.LIMITED.name)
@@ -71,7 +82,17 @@ def _either(*words: str) -> Change:
     return after(*(says(asking(name), f"Red or {word}.") for name, word in zip(probes, words, strict=True)))
 
 
+def _thinks_only(document: Any) -> Any:
+    """An answer whose tokens were all spent on thoughts."""
+    usage = document["data"]["usage"]
+    usage |= {"completion_tokens": 9, "total_tokens": usage["prompt_tokens"] + 9}
+    usage["completion_tokens_details"] = {"reasoning_tokens": 9}
+    return put(document, CONTENT, "")
+
+
 VARIANTS: Final[tuple[Variant, ...]] = (
+    odd("thinks and says nothing", on(USUAL, rewritten(_thinks_only))),
+    odd("measures tenths of a second", on(answers, with_json("/data/_meta/latency_ms", 100))),
     odd("refuses to count", declined_as(asking(plain.CUT_SHORT.name, plain.LIMITED.name), 422, "VALIDATION_ERROR"), ""),
     odd(
         "is busy for most, and refuses few tokens",

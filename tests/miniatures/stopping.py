@@ -304,6 +304,7 @@ LIMITS: Final = (
 )
 
 METADATA: Final = asking(parameters.METADATA.name)
+FINGERPRINT: Final = with_json("/data/system_fingerprint", "fp_1")
 
 SHAPE: Final = (
     faulty(
@@ -392,5 +393,7 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     odd("refuses numbers out of bounds with 400", on(asking(*REFUSED.values()), with_status(400))),
     odd("writes its members in another order for metadata", on(METADATA, rewritten(_reversed))),
     odd("sends metadata back within _meta", on(METADATA, with_json("/data/_meta/purpose", "conformance"))),
+    odd("has a fingerprint now and then", on(asking("parameters.metadata", "plain.minimal"), FINGERPRINT)),
+    odd("leaves its fingerprint out now and then", on(asking("plain.greeting", "plain.minimal"), FINGERPRINT)),
     odd("words its answer otherwise for metadata", on(METADATA, with_json(CONTENT, "Hello, conformance."))),
 )

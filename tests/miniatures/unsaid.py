@@ -1,6 +1,6 @@
 """Servers whose streams end their text at the wrong place or say it again, and models that say little by themselves."""
 
-from typing import Final
+from typing import Any, Final
 
 from conformance.probes import plain
 from conformance.server.changes import GONE, put
@@ -16,6 +16,7 @@ from tests.miniatures.wire import (
     after,
     asking,
     content,
+    each_chunk,
     on,
     with_blocks,
     with_chunk,
@@ -41,6 +42,12 @@ def _spoken(unstreamed: str, streamed: str) -> Change:
 def _marked(unstreamed: str, streamed: str) -> Change:
     """Other texts in the place of the one with the end marker in it."""
     return after(on(MARKED_UP, with_json(TEXT, unstreamed)), on(END_MARKER, saying(lambda _: streamed)))
+
+
+def _thinking(document: Any) -> Any:
+    """A chunk whose text stands among the thoughts."""
+    said = content(document)
+    return put(put(document, CONTENT, GONE), "/choices/0/delta/reasoning_content", said) if said else document
 
 
 def _wordless(block: Block) -> Block:
@@ -105,6 +112,16 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     *(
         odd(f"says nothing in a stream for the reason {reason}", on(GREETING, with_chunk(CONTENT, ""), _ending(reason)))
         for reason in ("length", "content_filter", "tool_calls")
+    ),
+    odd("says nothing in one stream of many", on(GREETING, with_chunk(CONTENT, ""))),
+    odd("thinks in one stream of many what it should say", on(GREETING, each_chunk(_thinking))),
+    *(
+        odd(
+            f"ends within the end marker for the reason {reason}",
+            on(END_MARKER, saying(lambda text: text[: text.index("DONE")]), _ending(reason)),
+            "stream.done-in-text",
+        )
+        for reason in ("length", "content_filter")
     ),
     odd("names its role again in the middle", on(DYING, _begun("*", "So", " so", "*", "it", " is"))),
     odd("says its first word twice, and its role too", on(DYING, _begun("*So", "*So"))),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from conformance.server.app import Behaviour
-from conformance.server.changes import Asked, Change, Reaction, asking, in_answers, in_chunks, only
+from conformance.server.changes import Asked, Change, Reaction, asking, in_answers, in_chunks, only, streams
 from conformance.server.deviation import Fault
 from conformance.server.faults.messages import CONTENT, Message, by, messages
 from conformance.server.generation import ChatRequest, Service, Steps
@@ -145,14 +145,14 @@ SYSTEM: Final = (
         does="drops system messages",
         change=read_as(_no_system),
         red=("messages.system-obeyed",),
-        says='"OK"; 9 prompt tokens with it, 9 without',
+        says='"OK"; 9 prompt tokens against 12',
     ),
     Fault(
         id="conversation-later-system-dropped",
         does="reads no system message but one that comes first",
         change=read_as(lambda found: [*found[:1], *_no_system(found[1:])]),
         red=("messages.system-obeyed",),
-        says='"Zanzibarquartz"; 137 prompt tokens with it, 137 without',
+        says='"Zanzibarquartz"; 242 prompt tokens against 242',
     ),
 )
 
@@ -163,7 +163,7 @@ HISTORY: Final = (
             does=does,
             change=read_as(edit),
             red=("messages.history-used", "messages.history-counted", *also),
-            says='"Zanzibarquartz" in the answer, or at least more prompt tokens than without the turns before; ',
+            says='"Zanzibarquartz" in the answer, or at least more prompt tokens than messages.stateless',
         )
         for name, does, edit, also in (
             (
@@ -186,6 +186,7 @@ HISTORY: Final = (
             ),
             ("conversation-cut-to-two", "reads the last two messages only", lambda found: found[-2:], ()),
             ("conversation-cut-to-ten", "reads the last ten messages only", lambda found: found[-10:], ()),
+            ("conversation-cut-to-twenty", "reads the last twenty messages only", lambda found: found[-20:], ()),
             ("conversation-by-role", "keeps the last message of each role only", _last_of_each_role, ()),
         )
     ),
@@ -195,6 +196,13 @@ HISTORY: Final = (
         change=asking(lambda request: replace(request, prompt_tokens=3 + count(text_of(request.messages[-1])))),
         red=("messages.history-counted",),
         says="/data/usage/prompt_tokens: more than 22 prompt tokens; 22",
+    ),
+    Fault(
+        id="conversation-streams-cut-to-user",
+        does="reads the last message of a user only where it streams",
+        change=only(streams, read_as(lambda found: [*filter(by("user"), found)][-1:])),
+        red=("messages.history-used",),
+        says='"Zanzibarquartz", as in messages.recall; "I do not know it."',
     ),
     Fault(
         id="conversation-results-dropped",
@@ -271,6 +279,13 @@ MIXED: Final = (
         red=("messages.stateless",),
         says="no word of another conversation",
         perhaps=("messages.history-counted",),
+    ),
+    Fault(
+        id="conversation-of-streams",
+        does="puts what the users of a key said in streams before in front of what they say in a stream",
+        change=only(streams, _remembering),
+        red=("messages.stateless",),
+        says="no word of another conversation",
     ),
     Fault(
         id="conversation-system-carried-over",

@@ -136,6 +136,13 @@ FAULTS: Final[tuple[Fault, ...]] = (
         says="a question mark for what is beyond the BMP",
     ),
     Fault(
+        id="gateway-knows-no-pairs",
+        does="writes U+FFFD for each half of a surrogate pair in its answers",
+        change=wording(lambda text: _BEYOND.sub("\ufffd\ufffd", text)),
+        red=("request.raw-utf8", "request.escaped-unicode"),
+        says="U+FFFD for each half of what is beyond the BMP",
+    ),
+    Fault(
         id="gateway-loses-a-chunk",
         does="loses one chunk of text in fifty",
         change=only(streams, each_step(_lossy)),

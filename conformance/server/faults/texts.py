@@ -77,6 +77,18 @@ def _twice(wanted: int) -> Callable[[], Edit]:
     return made
 
 
+def _headless() -> Edit:
+    """The first piece of text is lost."""
+    seen = False
+
+    def edit(_number: int, step: Step) -> list[Step]:
+        nonlocal seen
+        lost, seen = isinstance(step, Text) and not seen, seen or isinstance(step, Text)
+        return [] if lost else [step]
+
+    return edit
+
+
 def _swapping() -> Edit:
     """The second piece of text comes after the third."""
     seen, held = 0, list[Step]()
@@ -221,6 +233,14 @@ MISSING: Final = (
         says="parts of words are lost between chunks",
         unseen=(*STOP, "stream.done-in-text"),
         wild=("F-SSE-14",),
+    ),
+    Fault(
+        id="text-without-its-beginning",
+        does="loses the first piece of a stream's text",
+        change=_remembering(_headless),
+        red=("stream.text-accumulates",),
+        says='"1" is lost at the beginning',
+        unseen=STOP,
     ),
     Fault(
         id="text-swapped",

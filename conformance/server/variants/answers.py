@@ -6,7 +6,18 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from conformance.document import at
-from conformance.server.changes import Change, after, each_answer, each_head, in_answers, put, replacing, with_field
+from conformance.server.changes import (
+    Change,
+    after,
+    each_answer,
+    each_head,
+    in_answers,
+    one_in,
+    plain,
+    put,
+    replacing,
+    with_field,
+)
 from conformance.server.deviation import Variant
 from conformance.server.variants.chunks import widened
 from conformance.server.variants.writing import packed, rewritten, split
@@ -117,6 +128,11 @@ _MEMBERS: Final = (
         ),
     ),
     Variant(
+        id="answers-of-two-replicas",
+        does="is two replicas, one of which tells its fingerprint",
+        change=one_in(2, in_answers("/data/system_fingerprint", "fp_1"), when=plain),
+    ),
+    Variant(
         id="answers-of-another-clock",
         does="has a clock that is two minutes fast",
         change=in_answers("/data/created", lambda seconds: seconds + 120),
@@ -128,6 +144,11 @@ _NUMBERS: Final = (
         id="latency-of-fractions",
         does="measures fractions of milliseconds",
         change=in_answers("/data/_meta/latency_ms", 0.125),
+    ),
+    Variant(
+        id="latency-in-tenths",
+        does="measures tenths of a second, rounded up",
+        change=in_answers("/data/_meta/latency_ms", lambda old: (old // 100 + 1) * 100),
     ),
     Variant(id="latency-of-nothing", does="measures no time", change=in_answers("/data/_meta/latency_ms", 0)),
     Variant(

@@ -1,8 +1,10 @@
 """Models of other moods, behind a server that keeps the page: what they say, and what they will not say."""
 
+import json
 import re
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from conformance.server.changes import (
     Reaction,
     When,
     after,
+    asking,
     depending,
     having,
     in_answers,
@@ -21,16 +24,15 @@ from conformance.server.changes import (
     wording,
 )
 from conformance.server.deviation import Variant
-from conformance.server.generation import ChatRequest, Finish, Steps, Text, Usage
+from conformance.server.generation import ChatRequest, Finish, Steps, Text
 from conformance.server.model import MINI
 from conformance.server.tokens import tokens
-from conformance.server.variants.calls import NO_CALLS
 
 _CONTENT: Final = "/data/choices/0/message/content"
 _COLOUR: Final = ("multimodal.image-seen", "multimodal.image-forms-agree")
 
 
-_NO_WORDS: Final = (
+NO_WORDS: Final = (
     "finish.stream-length",
     "response.content-not-empty",
     "stream.text-accumulates",
@@ -47,14 +49,14 @@ _NO_WORDS: Final = (
 """What an answer without text does not show."""
 
 
-def _mini(asked: Asked) -> bool:
+def mini(asked: Asked) -> bool:
     """Whether it is the model that is asked, and not one of those that stand for failures."""
     return asked.get("model") == MINI
 
 
-def _free(asked: Asked) -> bool:
+def free(asked: Asked) -> bool:
     """Whether the model may say what it likes: no call is forced on it."""
-    return _mini(asked) and asked.get("tool_choice", "auto") in ("auto", "none")
+    return mini(asked) and asked.get("tool_choice", "auto") in ("auto", "none")
 
 
 def _messages(asked: Asked) -> list[dict[str, Any]]:
@@ -74,8 +76,7 @@ def _begins(asked: Asked) -> str:
 
 
 def _secret(asked: Asked) -> bool:
-    last = (_messages(asked) or [{}])[-1]
-    return "What is the secret" in str(last.get("content"))
+    return "What is the secret" in last(asked)
 
 
 def _parts(message: Any) -> list[Any]:
@@ -98,12 +99,12 @@ async def _spoken(words: str, steps: Steps) -> Steps:
     yield Finish(reason="stop")
 
 
-def _says(words: str, when: When = _free) -> Change:
+def says(words: str, when: When = free) -> Change:
     """The same words in answer to the requests that `when` picks, unless a call is forced."""
-    return only(lambda asked: _free(asked) and when(asked), saying(lambda steps, _: _spoken(words, steps)))
+    return only(lambda asked: free(asked) and when(asked), saying(lambda steps, _: _spoken(words, steps)))
 
 
-def _opening(words: Callable[[], str], when: When = _mini) -> Change:
+def _opening(words: Callable[[], str], when: When = mini) -> Change:
     """Words before the text of each answer."""
 
     async def opened(steps: Steps, _request: ChatRequest) -> Steps:
@@ -119,7 +120,7 @@ def _opening(words: Callable[[], str], when: When = _mini) -> Change:
     return only(when, saying(opened))
 
 
-def _closing(words: str, when: When = _mini) -> Change:
+def _closing(words: str, when: When = mini) -> Change:
     """Words behind the text of each answer that comes to its end."""
 
     async def closed(steps: Steps, _request: ChatRequest) -> Steps:
@@ -135,15 +136,26 @@ def _closing(words: str, when: When = _mini) -> Change:
     return only(when, saying(closed))
 
 
-async def _starved(steps: Steps, request: ChatRequest) -> Steps:
-    """Thoughts that nobody sees, as long as the limit, and no word."""
-    if request.limit is None:
-        async with aclosing(steps):
-            async for step in steps:
-                yield step
-        return
-    await steps.aclose()
-    yield Finish(reason="length", usage=Usage(prompt_tokens=request.prompt_tokens, completion_tokens=request.limit))
+def last(asked: Asked) -> str:
+    """The content of the last message, as text."""
+    return str((_messages(asked) or [{}])[-1].get("content"))
+
+
+def _templated(request: ChatRequest) -> ChatRequest:
+    """A prompt with a long system message of the template's own where there is none."""
+    own = 0 if any(message["role"] == "system" for message in request.messages) else 100
+    return replace(request, prompt_tokens=request.prompt_tokens + own)
+
+
+def _in_bytes(request: ChatRequest) -> ChatRequest:
+    """A prompt of a token a byte, and parts with nothing between them."""
+
+    def length(content: Any) -> int:
+        texts = [content] if isinstance(content, str) else [part.get("text", "") for part in content or ()]
+        return 4 + sum(len(text.encode()) for text in texts)
+
+    more = len(json.dumps([message.get("tool_calls") for message in request.messages] + [*request.tools]))
+    return replace(request, prompt_tokens=more + sum(length(message.get("content")) for message in request.messages))
 
 
 def _lowered(asked: Asked) -> Change:
@@ -191,7 +203,7 @@ _UNWILLING: Final = (
     Variant(
         id="declines-everything",
         does="would rather not answer",
-        change=_says("I would rather not talk about that."),
+        change=says("I would rather not talk about that."),
         unseen=(
             "stream.text-intact",
             "stream.done-in-text",
@@ -208,26 +220,20 @@ _UNWILLING: Final = (
     Variant(
         id="says-nothing-at-all",
         does="ends its turn at once",
-        change=_says(""),
+        change=says(""),
         unseen=(
             "parameters.max-tokens-cap-kept",
             "finish.length",
             "messages.stateless",
             "stream.text-intact",
             "tools.result-",
-            *_NO_WORDS,
+            *NO_WORDS,
         ),
-    ),
-    Variant(
-        id="thinks-until-the-limit",
-        does="spends its limit on thoughts that it does not show",
-        change=only(_mini, saying(_starved)),
-        unseen=("finish.stop", "messages.stateless", *NO_CALLS, *_NO_WORDS),
     ),
     Variant(
         id="tires-before-the-limit",
         does="ends a very long answer of its own accord",
-        change=_says("1, 2, 3, and so on.", lambda asked: asked.get("max_tokens", 0) == 513),
+        change=says("1, 2, 3, and so on.", lambda asked: asked.get("max_tokens", 0) == 513),
         unseen=("parameters.max-tokens-cap-kept",),
     ),
 )
@@ -236,7 +242,13 @@ _SYSTEM: Final = (
     Variant(
         id="system-message-unheeded",
         does="reads the system message and does as it likes",
-        change=_says("As you like.", _instructed),
+        change=says("As you like.", _instructed),
+        unseen=("messages.system-obeyed",),
+    ),
+    Variant(
+        id="system-message-of-the-template",
+        does="has a long system message of its own for who sends none, and does as it likes",
+        change=after(asking(_templated), says("As you like.", _instructed)),
         unseen=("messages.system-obeyed",),
     ),
     Variant(
@@ -249,7 +261,7 @@ _SYSTEM: Final = (
         does="does the system message's bidding at the end",
         change=depending(
             lambda asked: (
-                _says(f"All right, and {word}.", lambda _: not _secret(asked)) if (word := _begins(asked)) else after()
+                says(f"All right, and {word}.", lambda _: not _secret(asked)) if (word := _begins(asked)) else after()
             )
         ),
     ),
@@ -259,7 +271,7 @@ _MEMORY: Final = (
     Variant(
         id="secret-kept",
         does="keeps to itself what it was told to keep in mind",
-        change=_says("I must not tell it.", _secret),
+        change=says("I must not tell it.", _secret),
         unseen=("messages.history-used",),
     ),
     Variant(
@@ -273,24 +285,35 @@ _PICTURES: Final = (
     Variant(
         id="colour-in-a-sentence",
         does="names the colour of an image in a sentence",
-        change=_says("You shared a plain square, rendered in a strong RED tone.", _shows_an_image),
+        change=says("You shared a plain square, rendered in a strong RED tone.", _shows_an_image),
     ),
     Variant(
         id="colour-of-a-shade",
         does="names a shade",
-        change=_says("Crimson.", _shows_an_image),
+        change=says("Crimson.", _shows_an_image),
         unseen=_COLOUR,
     ),
     Variant(
         id="colour-among-others",
         does="names several colours",
-        change=_says("It is red, neither blue nor green.", _shows_an_image),
+        change=says("It is red, neither blue nor green.", _shows_an_image),
         unseen=_COLOUR,
     ),
     Variant(
         id="colour-not-seen",
         does="says that it sees no image",
-        change=_says("I cannot look at the images that are shared with me.", _shows_an_image),
+        change=says("I cannot look at the images that are shared with me.", _shows_an_image),
+        unseen=_COLOUR,
+    ),
+)
+
+_PARTS: Final = (
+    Variant(
+        id="parts-joined-in-bytes",
+        does="reads bytes, puts nothing between two parts, and does as it likes",
+        change=after(
+            asking(_in_bytes), says("As you like.", lambda asked: bool(_parts((_messages(asked) or [{}])[-1])))
+        ),
         unseen=_COLOUR,
     ),
 )
@@ -299,19 +322,19 @@ _RESULTS: Final = (
     Variant(
         id="result-unused",
         does="says little after a tool's result",
-        change=_says("Done.", _told_by_a_tool),
+        change=says("Done.", _told_by_a_tool),
         unseen=("tools.result-used",),
     ),
     Variant(
         id="result-passed-over",
         does="says nothing after a tool's result",
-        change=_says("", _told_by_a_tool),
+        change=says("", _told_by_a_tool),
         unseen=("tools.result-",),
     ),
     Variant(
         id="result-with-grouped-digits",
         does="groups the digits of a tool's result",
-        change=_says("It is 4,711 degrees.", _told_by_a_tool),
+        change=says("It is 4,711 degrees.", _told_by_a_tool),
     ),
 )
 
@@ -328,4 +351,4 @@ _STOPS: Final = (
     ),
 )
 
-VARIANTS: Final = (*_OPENED, *_UNWILLING, *_SYSTEM, *_MEMORY, *_PICTURES, *_RESULTS, *_STOPS)
+VARIANTS: Final = (*_OPENED, *_UNWILLING, *_SYSTEM, *_MEMORY, *_PICTURES, *_PARTS, *_RESULTS, *_STOPS)
