@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 import httpx
 
 from conformance import __version__
-from conformance.exchange import Ending, Exchange, Piece, Request, Response
+from conformance.exchange import Ending, Exchange, Piece, Request, Response, mask
 from conformance.probe import Auth, Probe, Step, Writing, filled
 from conformance.target import Limits, Target
 
@@ -331,16 +331,16 @@ def _spellings(key: str) -> re.Pattern[bytes]:
 
 
 def _masked(data: bytes, key: str) -> bytes:
-    """`data` with `*` for every byte of the key, and of a long part of it where the data was cut off."""
+    """`data` with a mask over the key, and over a long part of it where the data was cut off."""
     if not key:
         return data
     if len(key) >= _SHORT_KEY:
-        data = data.replace(key.encode("ascii"), b"*" * len(key))
+        data = data.replace(key.encode("ascii"), mask(len(key)))
     if len(key) < _SHORT_KEY or b"\\" in data:
-        data = _spellings(key).sub(lambda found: b"*" * len(found[0]), data)
+        data = _spellings(key).sub(lambda found: mask(len(found[0])), data)
     for length in range(len(key) - 1, _SHORT_KEY - 1, -1):
         if data.endswith(key[:length].encode("ascii")):
-            return data[:-length] + b"*" * length
+            return data[:-length] + mask(length)
     return data
 
 
@@ -368,7 +368,7 @@ def _masked_pieces(received: Received, key: str) -> tuple[Piece, ...]:
     coding = (received.response and received.response.header("Content-Encoding")) or ""
     if coding.strip().lower() in _CODINGS and _masked(plain := _decoded(body), key) != plain:
         # Nobody may unpack the key from the evidence, and no part of a compressed body can be masked by itself.
-        masked = b"*" * len(body)
+        masked = mask(len(body))
     if masked == body:
         return received.pieces
     pieces, begin = [], 0
