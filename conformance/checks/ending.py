@@ -1,5 +1,6 @@
 """How streams end, well or badly: page section "SSE event types"."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -18,8 +19,8 @@ GRACE: Final = 5.0
 """Seconds after `[DONE]` within which the body must end."""
 
 _FAILING: Final = of(failures.DIES_MID_STREAM)
-_BACKENDS: Final = ("BACKEND_ERROR", "BACKEND_TIMEOUT", "BACKEND_RATE_LIMITED", "MODEL_UNAVAILABLE")
-"""What may befall any stream: no code of a stream that `max_tokens` ended."""
+_OF_THE_REQUEST: Final = re.compile("TOKEN|LENGTH|(?<!RATE_)LIMIT|TRUNC|VALIDATION|NOT_FOUND|DENIED")
+"""What no code says of a failure that may befall any stream."""
 
 
 @check("stream.done", when=lambda exchange: streaming(exchange) and not _FAILING(exchange), probes=ASKED)
@@ -102,8 +103,8 @@ def closes(exchange: Exchange) -> Iterator[Violation]:
 def max_tokens(exchange: Exchange) -> Iterator[Violation]:
     """A stream cut short by `max_tokens` ends as any other, with `[DONE]`."""
     found = lasting(exchange)
-    if found.errors and at(found.errors[0].payload, "/code") in _BACKENDS:
-        raise Unobservable(f"the backend failed in mid-stream: {shown(found.errors[0].payload)}")
+    if found.errors and not _OF_THE_REQUEST.search(str(at(found.errors[0].payload, "/code"))):
+        raise Unobservable(f"the stream broke off: {shown(found.errors[0].payload)}")
     if found.errors:
         yield Violation(
             expected="a plain end",
@@ -144,7 +145,7 @@ def _each_error(requirement: str, find: Callable[[Exchange, Chunk], Iterator[Vio
 
 def _line_form(_exchange: Exchange, error: Chunk) -> Iterator[Violation]:
     named = [line for line in error.frame.lines if line.field == b"event"]
-    first = next(line for line in error.frame.lines if not line.is_comment)
+    first = next(line for line in error.frame.lines if line.field in (b"event", b"data"))
     if first.content != b"event: error":
         bad = named[0] if named and named[0].content != b"event: error" else first
         found = bad.content.decode("utf-8", "backslashreplace")

@@ -231,12 +231,16 @@ def counts(usage: Any) -> tuple[int, int, int]:
     return prompt, written, total
 
 
+_THOUGHTS: Final = ("reasoning", "thinking", "thought")
+"""What backends call the tokens that a model thinks in."""
+
+
 def sums_up(usage: Any) -> bool:
     """Whether the total is the sum, or more where reasoning is counted beside it."""
     prompt, written, total = counts(usage)
     if total == prompt + written:
         return True
-    return total > prompt + written and any("reasoning" in name for name in _names(usage))
+    return total > prompt + written and any(word in name for name in _names(usage) for word in _THOUGHTS)
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -27,6 +27,7 @@ from tests.miniatures.wire import (
 
 DONE: Final = b"data: [DONE]\n\n"
 AT_LIMIT: Final = b'event: error\ndata: {"code":"MAX_TOKENS_REACHED","message":"too long"}\n\n'
+LOST: Final = b'event: error\ndata: {"code":"UPSTREAM_SHAPE_MISMATCH","message":"Unexpected token <"}\n\n'
 CUT_SHORT: Final = asking("stream.cut-short")
 EVENT: Final = ("stream.error-", "stream.done-after-error", "stream.sound-before-error")
 LATE: Final = ("stream.done-", "stream.closes")
@@ -255,13 +256,6 @@ FAILURES: Final = (
         says='event: error; "event:error"',
     ),
     faulty(
-        "puts an id in Latin-1 before the error event",
-        on(DYING, _error(b"id: \xfc\n" + ERROR)),
-        "stream.error-line",
-        "stream.utf8",
-        says='event: error; "id: \\\\xfc"',
-    ),
-    faulty(
         "names the error event after its data",
         on(DYING, _error(b'data: {"code":"BACKEND_ERROR","message":"gone"}\nevent: error\n\n')),
         "stream.error-data-next",
@@ -362,6 +356,13 @@ def _later(seconds: float) -> One:
 
 
 VARIANTS: Final = (
+    odd("numbers the error event first", on(DYING, _error(b": late\nid: 5\n" + ERROR))),
+    odd(
+        "loses its backend where a token limit ends the answer",
+        on(CUT_SHORT, with_blocks(lambda blocks: [*blocks[:-2], replace(blocks[-2], data=LOST), blocks[-1]])),
+        "stream.max-tokens",
+        "finish.stream-length",
+    ),
     odd("sends its last line end late", on(COUNTING, _dawdling)),
     odd("talks for longer than we listen", on(COUNTING, cut(Ending.DEADLINE, keep=900)), "stream.", "finish.stream-"),
     odd("does not fail when it is told to", on(DYING, with_blocks(_well)), *EVENT),

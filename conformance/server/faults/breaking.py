@@ -179,13 +179,6 @@ _LINES: Final = (
         says='event: error; "data: {',
     ),
     Fault(
-        id="error-event-after-its-id",
-        does="begins the error event with an id",
-        change=in_error_events(lambda frame: b"id: 7\n" + frame),
-        red=("stream.error-line",),
-        says='event: error; "id: 7"',
-    ),
-    Fault(
         id="error-event-with-an-id-between",
         does="puts an id between the name and the payload of the error event",
         change=in_error_events(lambda frame: frame.replace(b"\ndata", b"\nid: 7\ndata")),
