@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -77,12 +78,6 @@ def _request_id(exchange: Exchange, document: Any) -> Iterator[Violation]:
         yield Violation(expected="a non-empty string", found=shown(found), where="/meta/request_id")
 
 
-def _code_form(_exchange: Exchange, document: Any) -> Iterator[Violation]:
-    found = at(document, "/error/code")
-    if isinstance(found, str) and not re.fullmatch(r"[A-Z][A-Z0-9_]*", found):
-        yield Violation(expected="upper snake case", found=shown(found), where="/error/code")
-
-
 def _details_form(_exchange: Exchange, document: Any) -> Iterator[Violation]:
     found = at(document, "/error/details")
     if found is MISSING or found is None:
@@ -104,7 +99,6 @@ def _retry_after_form(_exchange: Exchange, document: Any) -> Iterator[Violation]
 
 EACH: Final = (
     _each_error("errors.request-id", _request_id),
-    _each_error("errors.code-form", _code_form),
     _each_error("errors.details-form", _details_form),
     _each_error("errors.retry-after-form", _retry_after_form, failures.RATE_LIMITED),
 )
@@ -278,11 +272,14 @@ def _wait(exchange: Exchange, code: str) -> Any:
 
 @check("errors.rate-limited-retry-after", when=of(failures.RATE_LIMITED), probes=(failures.RATE_LIMITED,))
 def rate_limited_retry_after(exchange: Exchange) -> Iterator[Violation]:
-    """A RATE_LIMITED answer holds `retry_after` and the header Retry-After."""
+    """A RATE_LIMITED answer holds `retry_after` and the header Retry-After, which is a number or a date."""
     if not is_number(wait := _wait(exchange, "RATE_LIMITED")):
         yield Violation(expected="a number of seconds", found=shown(wait), where="/error/retry_after")
-    if head(exchange).header("retry-after") is None:
+    said = head(exchange).header("retry-after")
+    if said is None:
         yield Violation(expected="a header Retry-After", found="none", where="header retry-after")
+    elif not _SECONDS.fullmatch(said) and _date(said) is None:
+        yield Violation(expected="seconds or a date (RFC 9110, 10.2.3)", found=shown(said), where="header retry-after")
 
 
 @check("errors.rate-limited-retry-after-agree", when=of(failures.RATE_LIMITED), probes=(failures.RATE_LIMITED,))
@@ -298,6 +295,7 @@ def rate_limited_retry_after_agree(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected=f"about {shown(wait)}, as in the body", found=said, where="header retry-after")
 
 
+_SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _ROUNDED: Final = 2.0
 """Seconds by which the distance of two dates may be off: each is told in whole seconds, one perhaps from a cache."""
 
@@ -308,11 +306,15 @@ def _told_in_seconds(said: str) -> float | None:
 
 def _told_by_date(said: str, now: str) -> float | None:
     """The seconds from an answer's Date to its Retry-After (RFC 9110, 10.2.3); None where either is no date."""
+    until, begun = _date(said), _date(now)
+    return (until - begun).total_seconds() if until and begun and until.tzinfo and begun.tzinfo else None
+
+
+def _date(said: str) -> datetime | None:
     try:
-        until, begun = parsedate_to_datetime(said), parsedate_to_datetime(now)
+        return parsedate_to_datetime(said)
     except (ValueError, OverflowError):
         return None
-    return (until - begun).total_seconds() if until.tzinfo and begun.tzinfo else None
 
 
 @check(
@@ -364,10 +366,13 @@ RATE_HEADERS: Final = tuple(f"X-Scaigrid-Ratelimit-{name}" for name in ("Limit",
 
 @check("errors.rate-limit-headers", when=legal, probes=(plain.GREETING, stream.GREETING))
 def rate_limit_headers(exchange: Exchange) -> Iterator[Violation]:
-    """Successful answers carry the three rate limit headers."""
+    """Successful answers carry the three rate limit headers, and the first two begin with a number."""
     missing = [name for name in RATE_HEADERS if succeeded(exchange).header(name) is None]
     if missing:
         yield Violation(expected=", ".join(missing), found="no such header", where=f"header {missing[0].lower()}")
+    for name in RATE_HEADERS[:2]:
+        if not re.match("[0-9]", said := (head(exchange).header(name) or "0").strip()):
+            yield Violation(expected="a number of requests", found=shown(said), where=f"header {name.lower()}")
 
 
 CHECKS: Final = listed(globals())

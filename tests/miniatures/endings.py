@@ -27,6 +27,7 @@ from tests.miniatures.wire import (
 
 DONE: Final = b"data: [DONE]\n\n"
 AT_LIMIT: Final = b'event: error\ndata: {"code":"MAX_TOKENS_REACHED","message":"too long"}\n\n'
+STOPPED: Final = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
 LOST: Final = b'event: error\ndata: {"code":"UPSTREAM_SHAPE_MISMATCH","message":"Unexpected token <"}\n\n'
 CUT_SHORT: Final = asking("stream.cut-short")
 EVENT: Final = ("stream.error-", "stream.done-after-error", "stream.sound-before-error")
@@ -308,6 +309,25 @@ FAILURES: Final = (
         says="ending: data: [DONE]; the end of the body",
     ),
     faulty(
+        "says that the model finished before it tells of a failure",
+        on(DYING, inserted(-2, STOPPED)),
+        "stream.error-or-reason",
+        says='one of the two; the reason "stop", and an error event',
+    ),
+    faulty(
+        "tells of a failure behind every answer",
+        on(talks, ended_by(LOST + DONE)),
+        "stream.error-or-reason",
+        says='one of the two; the reason "stop", and an error event',
+        unseen=("stream.", "finish.stream-", "parameters.stop-in-stream", "request.markup-in-text"),
+    ),
+    faulty(
+        "words the code of a failure",
+        on(DYING, _payload({"code": "something went wrong", "message": "gone"})),
+        "errors.code-form",
+        says='upper snake case; "something went wrong"',
+    ),
+    faulty(
         "leaves half a chunk before an error",
         on(DYING, inserted(-2, b'data: {"choices":[{"delta":{"con\n\n')),
         "stream.sound-before-error",
@@ -356,6 +376,9 @@ def _later(seconds: float) -> One:
 
 
 VARIANTS: Final = (
+    odd(
+        "loses its backend behind its last word, once", on(COUNTING, ended_by(LOST + DONE)), "stream.", "finish.stream-"
+    ),
     odd("numbers the error event first", on(DYING, _error(b": late\nid: 5\n" + ERROR))),
     odd(
         "loses its backend where a token limit ends the answer",

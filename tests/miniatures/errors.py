@@ -337,6 +337,12 @@ HEADERS: Final = (
         for name, probe in (("Limit", "plain.greeting"), ("Remaining", "stream.greeting"), ("Reset", "parameters.seed"))
     ),
     faulty(
+        "says in words how many requests are left",
+        on(GREETING, with_header("X-Scaigrid-Ratelimit-Remaining", "-17 of 60")),
+        "errors.rate-limit-headers",
+        says='header x-scaigrid-ratelimit-remaining: a number of requests; "-17 of 60"',
+    ),
+    faulty(
         "falls silent in a stream", on(COUNTING, _silent(700.0, 3)), "stream.idle-gap", says="600 s; silence for 700 s"
     ),
     faulty(
