@@ -31,6 +31,7 @@ MOST_PIECES: Final = 100_000
 LONGEST_CONNECT: Final = 10.0
 """Seconds to wait for a connection; a host that is there accepts far sooner."""
 
+_MORE: Final = "0"  # behind a good key it makes one that nobody issued
 _LONGEST_DETAIL: Final = 200  # characters
 _SHORT_KEY: Final = 8  # characters; a shorter key may be an innocent part of a word
 _MOST_DECODED: Final = 64 * 1024 * 1024  # bytes looked at in search of the key
@@ -78,8 +79,19 @@ class Interrupted(asyncio.CancelledError):
 
 
 def _authorization(auth: Auth, key: str) -> dict[str, str]:
-    said = {Auth.KEY: f"Bearer {key}", Auth.WRONG: f"Bearer {NOBODYS_KEY}", Auth.BARE: key}
-    return {"Authorization": said[auth]} if auth in said else {}
+    said = {
+        Auth.KEY: f"Bearer {key}",
+        Auth.WRONG: f"Bearer {NOBODYS_KEY}",
+        Auth.BARE: key,
+        Auth.OTHER_SCHEME: f"Token {key}",
+        Auth.LONGER: f"Bearer {key}{_MORE}",
+        Auth.LOWER: f"Bearer {key}",
+    }
+    name = "authorization" if auth is Auth.LOWER else "Authorization"
+    return {name: said[auth]} if auth in said else {}
+
+
+_WITH_KEY: Final = (Auth.KEY, Auth.BARE, Auth.OTHER_SCHEME, Auth.LONGER)
 
 
 def _headers(step: Step, key: str) -> tuple[tuple[str, str], ...]:
@@ -350,7 +362,8 @@ def _masked_text(text: str, key: str) -> str:
 
 def _masked_header(name: str, value: str, key: str) -> tuple[str, str]:
     if name.lower() == "authorization":
-        return name, {f"Bearer {key}": "Bearer ***", key: "***"}.get(value, value)
+        said = {_authorization(auth, key).get("Authorization", ""): _authorization(auth, "***") for auth in _WITH_KEY}
+        return name, said[value]["Authorization"] if value in said else value
     return name, _masked_text(value, key)
 
 

@@ -30,10 +30,17 @@ def test_the_key_is_masked_in_what_was_sent() -> None:
 
 
 def test_the_bare_key_is_masked_and_nobodys_key_is_not() -> None:
-    for auth, said in ((Auth.BARE, "***"), (Auth.WRONG, f"Bearer {transport.NOBODYS_KEY}")):
+    for auth, said in (
+        (Auth.BARE, "***"),
+        (Auth.OTHER_SCHEME, "Token ***"),
+        (Auth.LONGER, "Bearer ***0"),
+        (Auth.LOWER, "Bearer ***"),
+        (Auth.WRONG, f"Bearer {transport.NOBODYS_KEY}"),
+    ):
         request = outgoing(replace(ASK, auth=auth), target=target(), key=KEY, earlier=())
         made = exchange(PROBE, 0, 1, request, came(b"{}"), profile="native", key=KEY)
-        assert dict(made.request.headers)["Authorization"] == said
+        name = "authorization" if auth is Auth.LOWER else "Authorization"
+        assert dict(made.request.headers)[name] == said
 
 
 def test_no_repr_shows_the_key() -> None:
