@@ -88,6 +88,9 @@ class Auth(Enum):
     NONE = "no header"
     WRONG = "Bearer and a key nobody issued"
     BARE = "the key without Bearer"
+    OTHER_SCHEME = "another scheme and the key"
+    LONGER = "Bearer and the key, with more behind it"
+    LOWER = "Bearer and the key, under a name in lower case"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 import httpx
 
 from conformance import __version__
-from conformance.exchange import Ending, Exchange, Piece, Request, Response
+from conformance.exchange import Ending, Exchange, Piece, Request, Response, mask
 from conformance.probe import Auth, Probe, Step, Writing, filled
 from conformance.target import Limits, Target
 
@@ -31,6 +31,7 @@ MOST_PIECES: Final = 100_000
 LONGEST_CONNECT: Final = 10.0
 """Seconds to wait for a connection; a host that is there accepts far sooner."""
 
+_MORE: Final = "0"  # behind a good key it makes one that nobody issued
 _LONGEST_DETAIL: Final = 200  # characters
 _SHORT_KEY: Final = 8  # characters; a shorter key may be an innocent part of a word
 _MOST_DECODED: Final = 64 * 1024 * 1024  # bytes looked at in search of the key
@@ -78,8 +79,19 @@ class Interrupted(asyncio.CancelledError):
 
 
 def _authorization(auth: Auth, key: str) -> dict[str, str]:
-    said = {Auth.KEY: f"Bearer {key}", Auth.WRONG: f"Bearer {NOBODYS_KEY}", Auth.BARE: key}
-    return {"Authorization": said[auth]} if auth in said else {}
+    said = {
+        Auth.KEY: f"Bearer {key}",
+        Auth.WRONG: f"Bearer {NOBODYS_KEY}",
+        Auth.BARE: key,
+        Auth.OTHER_SCHEME: f"Token {key}",
+        Auth.LONGER: f"Bearer {key}{_MORE}",
+        Auth.LOWER: f"Bearer {key}",
+    }
+    name = "authorization" if auth is Auth.LOWER else "Authorization"
+    return {name: said[auth]} if auth in said else {}
+
+
+_WITH_KEY: Final = (Auth.KEY, Auth.BARE, Auth.OTHER_SCHEME, Auth.LONGER)
 
 
 def _headers(step: Step, key: str) -> tuple[tuple[str, str], ...]:
@@ -331,16 +343,16 @@ def _spellings(key: str) -> re.Pattern[bytes]:
 
 
 def _masked(data: bytes, key: str) -> bytes:
-    """`data` with `*` for every byte of the key, and of a long part of it where the data was cut off."""
+    """`data` with a mask over the key, and over a long part of it where the data was cut off."""
     if not key:
         return data
     if len(key) >= _SHORT_KEY:
-        data = data.replace(key.encode("ascii"), b"*" * len(key))
+        data = data.replace(key.encode("ascii"), mask(len(key)))
     if len(key) < _SHORT_KEY or b"\\" in data:
-        data = _spellings(key).sub(lambda found: b"*" * len(found[0]), data)
+        data = _spellings(key).sub(lambda found: mask(len(found[0])), data)
     for length in range(len(key) - 1, _SHORT_KEY - 1, -1):
         if data.endswith(key[:length].encode("ascii")):
-            return data[:-length] + b"*" * length
+            return data[:-length] + mask(length)
     return data
 
 
@@ -350,7 +362,8 @@ def _masked_text(text: str, key: str) -> str:
 
 def _masked_header(name: str, value: str, key: str) -> tuple[str, str]:
     if name.lower() == "authorization":
-        return name, {f"Bearer {key}": "Bearer ***", key: "***"}.get(value, value)
+        said = {_authorization(auth, key).get("Authorization", ""): _authorization(auth, "***") for auth in _WITH_KEY}
+        return name, said[value]["Authorization"] if value in said else value
     return name, _masked_text(value, key)
 
 
@@ -368,7 +381,7 @@ def _masked_pieces(received: Received, key: str) -> tuple[Piece, ...]:
     coding = (received.response and received.response.header("Content-Encoding")) or ""
     if coding.strip().lower() in _CODINGS and _masked(plain := _decoded(body), key) != plain:
         # Nobody may unpack the key from the evidence, and no part of a compressed body can be masked by itself.
-        masked = b"*" * len(body)
+        masked = mask(len(body))
     if masked == body:
         return received.pieces
     pieces, begin = [], 0

@@ -20,7 +20,8 @@ _TOO_SLOW: Final = frozenset(("busy-for-a-minute",))
 _AT_MOST_ONE: Final = (
     # Two would keep a request waiting, or refused, for longer than the suite has patience.
     ("busy-", "away-", "fails-", "times-out-", "breaks-off-", "waits-"),
-    ("slow", "bytes-"),
+    ("slow",),
+    ("bytes-",),
     # Two would contradict each other on the wire.
     ("json-in-gzip", "json-in-x-gzip", "json-in-deflate", "json-in-identity", "stream-in-gzip"),
     ("connection-", "http-"),

@@ -6,6 +6,7 @@ from typing import Final
 from conformance.check import Check
 from conformance.checks import (
     chunks,
+    codes,
     deaths,
     delivery,
     ending,
@@ -44,6 +45,7 @@ CHECKS: Final[Mapping[str, Check]] = {
         response,
         finish,
         refusals,
+        codes,
         delivery,
         forwarding,
         deaths,

@@ -5,9 +5,9 @@ from itertools import pairwise
 from typing import Any, Final
 
 from conformance import clients
-from conformance.check import Check, Violation, check, listed, of
+from conformance.check import Check, Violation, beside_control, check, listed, of
 from conformance.checks.framing import ASKED, streaming
-from conformance.checks.response import is_near, sums_up
+from conformance.checks.response import COUNTS, is_near, sums_up
 from conformance.document import MISSING, at, is_number, shown
 from conformance.exchange import Exchange
 from conformance.probes import stream as probes
@@ -87,17 +87,17 @@ def _odd_role(_exchange: Exchange, payload: Any) -> str:
 
 def _odd_model(exchange: Exchange, payload: Any) -> str:
     found = at(payload, "/model")
-    return "" if found in (MISSING, asked(exchange, "/model")) else f"model is {shown(found)}"
+    return "" if found in (MISSING, None, asked(exchange, "/model")) else f"model is {shown(found)}"
 
 
 def _odd_time(exchange: Exchange, payload: Any) -> str:
     found = at(payload, "/created")
-    return "" if found is MISSING or is_near(found, exchange) else f"created is {shown(found)}"
+    return "" if found is MISSING or found is None or is_near(found, exchange) else f"created is {shown(found)}"
 
 
 def _odd_usage(_exchange: Exchange, payload: Any) -> str:
     found = at(payload, "/usage")
-    if found is MISSING or found is None:
+    if any(at(found, f"/{name}") in (MISSING, None) for name in COUNTS):
         return ""
     try:
         return "" if sums_up(found) else f"usage is {shown(found)}"
@@ -125,7 +125,7 @@ def same_id(exchange: Exchange) -> Iterator[Violation]:
     first: Any = MISSING
     for chunk in stream(exchange).chunks:
         found = at(chunk.payload, "/id")
-        if found is MISSING:
+        if found is MISSING or found is None:
             continue
         first = found if first is MISSING else first
         if found != first or not isinstance(found, str) or not found:
@@ -140,23 +140,32 @@ def text_pieces(exchange: Exchange) -> list[tuple[str, Chunk]]:
     return [(content, chunk) for content, chunk in pairs if isinstance(content, str) and content]
 
 
-@check("stream.not-in-one-burst", when=of(probes.COUNTING), probes=(probes.COUNTING,))
-def not_in_one_burst(exchange: Exchange) -> Iterator[Violation]:
-    """The chunks of a longer answer arrive spread over its time."""
-    written = text_pieces(exchange)
-    if len(written) < 8:
-        raise Unobservable(f"the answer came in {len(written)} chunks, too few to tell")
-    arrivals = [arrival(exchange, chunk.event.span[1]) for _, chunk in written]
+def _arrivals(exchange: Exchange) -> list[float]:
+    """When each piece of a stream's text had come, in seconds from the beginning of the request."""
+    return [arrival(exchange, chunk.event.span[1]) for _, chunk in text_pieces(exchange)]
+
+
+@check("stream.not-in-one-burst", when=of(probes.COUNTING), probes=(probes.COUNTING,), groups=beside_control)
+def not_in_one_burst(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
+    """The chunks of a longer answer arrive spread over its time, as far as it is longer than a short one's."""
+    arrivals = _arrivals(exchange)
+    if len(arrivals) < 8:
+        raise Unobservable(f"the answer came in {len(arrivals)} chunks, too few to tell")
     first, last = arrivals[0], arrivals[-1]
     if last - first >= SPREAD * last:
         return
     if last < TELLING:
         raise Unobservable(f"the whole answer was there after {last:.2f} s, too soon to tell")
-    if len({round(moment / MOMENT) for moment in arrivals}) > len(written) * APART:
+    if len({round(moment / MOMENT) for moment in arrivals}) > len(arrivals) * APART:
         raise Unobservable(f"nothing for {first:.2f} s, then a chunk at a time: late, and fast from then on")
+    begun = min(_arrivals(control), default=last)
+    if last - begun < TELLING:
+        raise Unobservable(
+            f"the whole answer was there after {last:.2f} s, and the beginning of a short one after {begun:.2f} s"
+        )
     yield Violation(
         expected="text while it is being written",
-        found=f"nothing for {first:.2f} s, then {len(written)} chunks within {last - first:.2f} s",
+        found=f"nothing for {first:.2f} s, then {len(arrivals)} chunks within {last - first:.2f} s",
     )
 
 

@@ -1,9 +1,10 @@
 """How streams end, well or badly: page section "SSE event types"."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from conformance.check import Check, Violation, check, listed, of
+from conformance.check import Check, Violation, check, listed, of, side_by_side
 from conformance.checks.chunks import arrival
 from conformance.checks.framing import ASKED, streaming
 from conformance.document import MISSING, at, shown
@@ -11,15 +12,16 @@ from conformance.exchange import Ending, Exchange
 from conformance.probes import failures
 from conformance.probes import stream as probes
 from conformance.reading.answers import body
+from conformance.reading.requests import scenario_of
 from conformance.reading.streams import Chunk, finish_reason, lasting, stream, undisturbed, where
-from conformance.reading.witness import Unobservable
+from conformance.reading.witness import Inconclusive, Unobservable
 
 GRACE: Final = 5.0
 """Seconds after `[DONE]` within which the body must end."""
 
 _FAILING: Final = of(failures.DIES_MID_STREAM)
-_BACKENDS: Final = ("BACKEND_ERROR", "BACKEND_TIMEOUT", "BACKEND_RATE_LIMITED", "MODEL_UNAVAILABLE")
-"""What may befall any stream: no code of a stream that `max_tokens` ended."""
+_OF_THE_REQUEST: Final = re.compile("TOKEN|LENGTH|(?<!RATE_)LIMIT|TRUNC|VALIDATION|NOT_FOUND|DENIED")
+"""What no code says of a failure that may befall any stream."""
 
 
 @check("stream.done", when=lambda exchange: streaming(exchange) and not _FAILING(exchange), probes=ASKED)
@@ -102,8 +104,8 @@ def closes(exchange: Exchange) -> Iterator[Violation]:
 def max_tokens(exchange: Exchange) -> Iterator[Violation]:
     """A stream cut short by `max_tokens` ends as any other, with `[DONE]`."""
     found = lasting(exchange)
-    if found.errors and at(found.errors[0].payload, "/code") in _BACKENDS:
-        raise Unobservable(f"the backend failed in mid-stream: {shown(found.errors[0].payload)}")
+    if found.errors and not _OF_THE_REQUEST.search(str(at(found.errors[0].payload, "/code"))):
+        raise Unobservable(f"the stream broke off: {shown(found.errors[0].payload)}")
     if found.errors:
         yield Violation(
             expected="a plain end",
@@ -112,6 +114,41 @@ def max_tokens(exchange: Exchange) -> Iterator[Violation]:
         )
     elif not found.done:
         yield Violation(expected="data: [DONE]", found="the end of the body", where="ending")
+
+
+@check(
+    "stream.error-or-reason",
+    when=lambda exchange: streaming(exchange) and scenario_of(exchange) is None,
+    probes=ASKED,
+    groups=side_by_side,
+)
+def error_or_reason(*exchanges: Exchange) -> Iterator[Violation]:
+    """A stream says that the model finished or tells of a failure, not both.
+
+    A backend may break off behind its last word, so that one stream shows nothing that was not brought about.
+    """
+    if not any(map(_readable, exchanges)):
+        raise Unobservable("no stream came")
+    finished = [exchange for exchange in exchanges if _readable(exchange) and _finished(exchange)]
+    whole = [exchange for exchange in finished if not _FAILING(exchange)]
+    always = len(whole) > 1 and all(stream(exchange).errors for exchange in whole)
+    for exchange in finished:
+        if stream(exchange).errors and (always or _FAILING(exchange)):
+            error = stream(exchange).errors[0]
+            found = f'the reason "stop", and an error event: {shown(error.payload)}'
+            yield Violation(expected="one of the two", found=found, where=error.where, on=exchange.id)
+
+
+def _readable(exchange: Exchange) -> bool:
+    try:
+        return bool(stream(exchange).events)
+    except (Unobservable, Inconclusive):
+        return False
+
+
+def _finished(exchange: Exchange) -> bool:
+    """Whether a stream said that the model finished naturally."""
+    return any(at(chunk.payload, "/choices/0/finish_reason") == "stop" for chunk in stream(exchange).chunks)
 
 
 # Failures in mid-stream. The operator says how to bring one about; only what then shows is judged.
@@ -144,7 +181,7 @@ def _each_error(requirement: str, find: Callable[[Exchange, Chunk], Iterator[Vio
 
 def _line_form(_exchange: Exchange, error: Chunk) -> Iterator[Violation]:
     named = [line for line in error.frame.lines if line.field == b"event"]
-    first = next(line for line in error.frame.lines if not line.is_comment)
+    first = next(line for line in error.frame.lines if line.field in (b"event", b"data"))
     if first.content != b"event: error":
         bad = named[0] if named and named[0].content != b"event: error" else first
         found = bad.content.decode("utf-8", "backslashreplace")

@@ -13,7 +13,7 @@ from conformance.reading.answers import answer, error_code, error_document, head
 from conformance.reading.streams import looks_streamed
 from conformance.reading.witness import Unobservable
 
-KEYS: Final = (plain.NO_KEY, plain.WRONG_KEY, plain.BARE_KEY, stream.WRONG_KEY)
+KEYS: Final = (plain.NO_KEY, plain.WRONG_KEY, plain.BARE_KEY, stream.WRONG_KEY, stream.NO_KEY)
 AUTH_CODES: Final = ("AUTH_TOKEN_MISSING", "AUTH_TOKEN_INVALID")
 
 
@@ -135,14 +135,14 @@ def no_such_model(exchange: Exchange) -> Iterator[Violation]:
 
 AUTHENTICATION: Final = (
     turned_away("auth.missing-refused", plain.NO_KEY),
-    with_status("auth.missing-is-401", 401, plain.NO_KEY),
-    with_code("auth.missing-code", "AUTH_TOKEN_MISSING", plain.NO_KEY),
-    turned_away("auth.wrong-refused", plain.WRONG_KEY),
-    with_status("auth.wrong-is-401", 401, plain.WRONG_KEY),
-    with_code("auth.wrong-code", "AUTH_TOKEN_INVALID", plain.WRONG_KEY),
-    beside("auth.scheme-needed", plain.BARE_KEY, find=an_authentication_code),
+    with_status("auth.missing-is-401", 401, plain.NO_KEY, stream.NO_KEY),
+    with_code("auth.missing-code", "AUTH_TOKEN_MISSING", plain.NO_KEY, stream.NO_KEY),
+    turned_away("auth.wrong-refused", plain.WRONG_KEY, plain.LONGER_KEY),
+    with_status("auth.wrong-is-401", 401, plain.WRONG_KEY, stream.WRONG_KEY),
+    with_code("auth.wrong-code", "AUTH_TOKEN_INVALID", plain.WRONG_KEY, stream.WRONG_KEY),
+    beside("auth.scheme-needed", plain.BARE_KEY, plain.OTHER_SCHEME, find=an_authentication_code),
     enveloped("auth.refusal-is-enveloped", *KEYS),
-    not_streamed("auth.refused-before-stream", stream.WRONG_KEY),
+    not_streamed("auth.refused-before-stream", stream.WRONG_KEY, stream.NO_KEY),
 )
 
 FORM: Final = (
@@ -164,8 +164,8 @@ FORM: Final = (
     enveloped("parameters.refusals-are-enveloped", *parameters.MALFORMED, parameters.UNKNOWN_MODEL),
     with_code("parameters.refusals-say-validation", "VALIDATION_ERROR", *parameters.MALFORMED),
     with_status("parameters.refusals-are-422", 422, *parameters.MALFORMED),
-    beside("parameters.unknown-model-code", parameters.UNKNOWN_MODEL, find=no_such_model),
-    not_streamed("stream.errors-before-are-http", stream.NO_MESSAGES),
+    beside("parameters.unknown-model-code", parameters.UNKNOWN_MODEL, stream.UNKNOWN_MODEL, find=no_such_model),
+    not_streamed("stream.errors-before-are-http", stream.NO_MESSAGES, stream.UNKNOWN_MODEL, stream.STOP_OBJECT),
 )
 
 CHECKS: Final = listed(globals())

@@ -147,7 +147,7 @@ def _dataless(frame: sse.Frame) -> str:
     if data_lines(frame):
         return "an event with empty data" if frame.event and not frame.event.data else ""
     fields = sorted({line.field.decode("utf-8", "replace") for line in frame.lines if line.field in FIELDS})
-    return f"a block of {', '.join(fields)} without data" if fields else ""
+    return f"a block of {', '.join(fields)} without data" if fields and fields != ["retry"] else ""
 
 
 FRAMES: Final = (

@@ -6,6 +6,7 @@ from typing import Final
 from conformance.check import Group, Violation, beside_control, check, listed, of
 from conformance.checks.errors import beside, mistaken, never_5xx
 from conformance.checks.finish import limit, written
+from conformance.checks.framing import streaming
 from conformance.checks.request import accepted, busy, served
 from conformance.document import MISSING
 from conformance.exchange import Exchange
@@ -81,11 +82,32 @@ def max_tokens_kept_in_text(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected=f"what {limit(exchange)} tokens can write", found=f"{words} words")
 
 
-@check("parameters.stream-true", when=of(stream.GREETING), probes=(stream.GREETING,), groups=beside_control)
-def stream_true(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
-    """`stream` true brings an event stream."""
+def _beside_a_control(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:
+    """Each exchange with the one of its control, or alone where it has none."""
+    controls = {exchange.probe: exchange for exchange in everything if exchange.step == 0}
+    for exchange in chosen:
+        yield (exchange, controls[exchange.control]) if exchange.control in controls else (exchange,)
+
+
+def _of_stream_alone(exchange: Exchange) -> bool:
+    """Whether a legal request asks for a stream, and nothing in it has a requirement of its own that says so."""
+    return streaming(exchange) and asked(exchange, "/tools") is MISSING and not _TOLD_ELSEWHERE(exchange)
+
+
+_TOLD_ELSEWHERE: Final = of(stream.NO_ACCEPT, stream.UNKNOWN_MODEL)
+
+
+@check(
+    "parameters.stream-true",
+    when=_of_stream_alone,
+    probes=(stream.GREETING, stream.SPACED, stream.ACCEPT_JSON),
+    groups=_beside_a_control,
+)
+def stream_true(exchange: Exchange, *controls: Exchange) -> Iterator[Violation]:
+    """`stream` true brings an event stream, however the body is written and whatever the headers say."""
     if not served(exchange):
-        if busy(exchange) or not served(control):
+        plain_too = exchange.probe in (stream.GREETING.name, stream.SPACED.name)
+        if not plain_too or busy(exchange) or not all(served(control) for control in controls):
             raise Unobservable(f"refused, and so may be the request without stream: {answer(exchange)}")
         yield Violation(expected="an event stream", found=answer(exchange), where="status")
     elif not looks_streamed(exchange):
@@ -120,7 +142,7 @@ BOUNDS: Final = (
     mistaken("parameters.max-tokens-zero", probes.MAX_TOKENS_ZERO),
     mistaken("parameters.max-tokens-negative", probes.MAX_TOKENS_NEGATIVE),
     mistaken("parameters.max-tokens-fraction", probes.MAX_TOKENS_FRACTION),
-    mistaken("parameters.temperature-above", probes.TEMPERATURE_ABOVE),
+    mistaken("parameters.temperature-above", probes.TEMPERATURE_ABOVE, stream.TEMPERATURE_ABOVE),
     mistaken("parameters.temperature-below", probes.TEMPERATURE_BELOW),
     mistaken("parameters.top-p-above", probes.TOP_P_ABOVE),
     mistaken("parameters.top-p-below", probes.TOP_P_BELOW),

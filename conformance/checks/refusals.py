@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from conformance.check import Check, Violation, check, listed, of
 from conformance.checks.errors import beside, enveloped, mistaken, never_5xx
 from conformance.checks.request import brought_about, busy
 from conformance.document import MISSING, at, is_number, shown
-from conformance.exchange import Exchange
+from conformance.exchange import Exchange, mask
 from conformance.probe import Probe
 from conformance.probes import errors as probes
 from conformance.probes import failures, parameters, plain, stream
@@ -24,9 +25,8 @@ from conformance.reading.answers import (
     media_type,
     succeeded,
 )
-from conformance.reading.requests import legal, unstreamed
+from conformance.reading.requests import legal, sent, unstreamed
 from conformance.reading.streams import stream as events
-from conformance.reading.streams import text
 from conformance.reading.witness import Unobservable
 
 TRACES: Final = re.compile(
@@ -34,16 +34,16 @@ TRACES: Final = re.compile(
     rb'|File "[^"\n]{1,200}\.py", line \d'
     rb"|(?:\b|\\[nt])at [\w.$<>]{1,100}\([\w.]{1,60}\.(?:java|kt|scala|js|ts):\d"
     rb"|(?:\b|\\[nt])at (?:async )?[\w.<>]{0,80} ?\(?(?:file://)?/[\w/.@-]{1,200}\.[mc]?[jt]s:\d"
-    rb"|goroutine \d+ \[|panic: |/(?:usr|home|opt|app|srv|root)/[\w./-]{1,200}\.(?:py|go|rs|rb|js|ts)\b"
+    rb"|goroutine \d+ \[|(?:\A|(?<=[\"\n])|(?<=\\n))panic: |panic: runtime error"
+    rb"|(?:(?<![\w./:@%~-])|(?<=\\[nrt])|(?<=file://))/(?:usr|home|opt|app|srv|root)/"
+    rb"[\w./-]{1,200}\.(?:py|go|rs|rb|js|ts)\b"
     rb"|(?:\b|\\[nt])at [\w.`<>]{1,200}\([^()\"\n]{0,200}\) in [^\"\n]{1,200}:line \d"
     rb"|/[\w./\\-]{1,200}\.php(?:\(\d|:\d| on line \d)"
     rb"|panicked at (?:'[^'\n]{0,200}', )?[\w./\\-]{1,200}\.rs:\d"
 )
 """What a trace of Python, Java, JavaScript, Go, .NET, PHP or Rust looks like, in JSON too, and paths of source."""
-STARS: Final = 12
-"""No key is shorter; the transport leaves an asterisk of each of its characters."""
-MASK: Final = re.compile(rb"(?:(?<![\w*-])|(?<=\\[nrt]))\*{%d,}(?![\w*-])" % STARS)
-"""A key that the target sent back whole. Asterisks between letters are a server's own way to show a part of one."""
+SHORTEST: Final = 12
+"""Characters that a key has at least, and its mask with it."""
 
 _SAMPLES: Final = (parameters.NO_MESSAGES, plain.NO_KEY, parameters.UNKNOWN_MODEL)
 
@@ -64,18 +64,18 @@ def _each_error(requirement: str, find: Callable[[Exchange, Any], Iterator[Viola
     return check(requirement, when=_is_error, probes=(*_SAMPLES, *extra))(every)
 
 
+_ROUTED: Final = of(probes.WRONG_PATH, probes.WRONG_METHOD, probes.PLAIN_TEXT)
+"""What a framework may refuse by itself, before any of it is read."""
+
+
 def _request_id(exchange: Exchange, document: Any) -> Iterator[Violation]:
     found = at(document, "/meta/request_id")
-    if error_code(exchange) == "RATE_LIMITED" and at(document, "/meta") is MISSING:
+    if error_code(exchange) == "RATE_LIMITED" and (found is MISSING or found is None):
         return
+    if (_ROUTED(exchange) or sent(exchange) is MISSING) and at(document, "/error") is MISSING:
+        raise Unobservable("a request that cannot be read was refused without the envelope")
     if not isinstance(found, str) or not found:
         yield Violation(expected="a non-empty string", found=shown(found), where="/meta/request_id")
-
-
-def _code_form(_exchange: Exchange, document: Any) -> Iterator[Violation]:
-    found = at(document, "/error/code")
-    if isinstance(found, str) and not re.fullmatch(r"[A-Z][A-Z0-9_]*", found):
-        yield Violation(expected="upper snake case", found=shown(found), where="/error/code")
 
 
 def _details_form(_exchange: Exchange, document: Any) -> Iterator[Violation]:
@@ -99,7 +99,6 @@ def _retry_after_form(_exchange: Exchange, document: Any) -> Iterator[Violation]
 
 EACH: Final = (
     _each_error("errors.request-id", _request_id),
-    _each_error("errors.code-form", _code_form),
     _each_error("errors.details-form", _details_form),
     _each_error("errors.retry-after-form", _retry_after_form, failures.RATE_LIMITED),
 )
@@ -124,6 +123,8 @@ _MEMBERS: Final = {
     parameters.TEMPERATURE_ARRAY.name: "temperature",
     parameters.STREAM_OBJECT.name: "stream",
 }
+_HOLDERS: Final = ("", "/", "$", "body")
+"""How validators name the body as a whole, whose message then says which member is missing."""
 _NAMED: Final = tuple(probe for probe in parameters.MALFORMED if probe.name in _MEMBERS)
 
 
@@ -131,9 +132,12 @@ def _names_the_field(exchange: Exchange) -> Iterator[Violation]:
     details = at(error_document(exchange), "/error/details")
     if not isinstance(details, list) or not details:
         raise Unobservable("the error has no details")
-    fields = [found for row in details if isinstance(found := at(row, "/field"), str)]
-    if not any(_MEMBERS[exchange.probe] in field for field in fields):
-        yield Violation(expected=_MEMBERS[exchange.probe], found=shown(fields), where="/error/details")
+    member, fields = _MEMBERS[exchange.probe], [at(row, "/field") for row in details]
+    named = [
+        field if field not in _HOLDERS else at(row, "/message") for field, row in zip(fields, details, strict=True)
+    ]
+    if not any(isinstance(name, str) and member in name for name in named):
+        yield Violation(expected=member, found=shown(fields), where="/error/details")
 
 
 @check(
@@ -154,19 +158,11 @@ def no_trace(exchange: Exchange) -> Iterator[Violation]:
         raise Unobservable("no error was told")
 
 
-def _starry(exchange: Exchange) -> bool:
-    """Whether a model wrote asterisks of its own."""
-    try:
-        return "*" * STARS in text(exchange)
-    except Unobservable:
-        return False
-
-
-def _key(exchange: Exchange) -> re.Pattern[bytes]:
-    """What the key that was sent looks like in the evidence: asterisks, but for one that nobody issued."""
+def _key(exchange: Exchange) -> bytes:
+    """What the key that was sent looks like in the evidence: a mask, but for one that nobody issued."""
     said = next((value for name, value in exchange.request.headers if name.lower() == "authorization"), "")
     key = said.rpartition(" ")[2]
-    return re.compile(re.escape(key.encode("utf-8"))) if len(key) >= STARS else MASK
+    return key.encode("utf-8") if len(key) >= SHORTEST else mask(SHORTEST)
 
 
 @check("errors.no-key", when=lambda _: True, probes=(plain.GREETING, *_SAMPLES, plain.BARE_KEY, plain.WRONG_KEY))
@@ -174,12 +170,13 @@ def no_key(exchange: Exchange) -> Iterator[Violation]:
     """No answer shows the key that was sent, be it one that nobody issued: that may be a slip of a good one."""
     response, key = head(exchange), _key(exchange)
     for name, value in response.headers:
-        if key.search(value.encode("utf-8")):
+        if key in value.encode("utf-8"):
             yield Violation(expected="no key", found=f"the key in {name}", where=f"header {name.lower()}")
-    # Of a compressed body with the key in it the transport leaves nothing but asterisks.
-    data = body(exchange) if exchange.body.strip(b"*") else exchange.body
-    if (found := key.search(data)) and not key.search(exchange.request.body) and not _starry(exchange):
-        yield Violation(expected="no key", found="the key", where=f"bytes {found.start()}-{found.end()}")
+    # Of a compressed body with the key in it the transport leaves nothing but a mask.
+    data = exchange.body if exchange.body.startswith(mask(SHORTEST)) else body(exchange)
+    if key in data:
+        start = data.index(key)
+        yield Violation(expected="no key", found="the key", where=f"bytes {start}-{start + len(key)}")
 
 
 def _plain_mistake(exchange: Exchange) -> Iterator[Violation]:
@@ -252,10 +249,15 @@ def _hushed(exchange: Exchange) -> bool:
     return isinstance(at(found, "/error"), Mapping | str) and at(found, "/data/choices") is MISSING
 
 
+LEAVING: Final = re.compile("DRAIN|SHUT|RESTART|MAINTENANCE")
+"""Codes of a server that is about to go: nothing documents one."""
+
+
 def _clouded(exchange: Exchange, status: int, code: str) -> bool:
     """Whether the target turned the request away for being busy, before what the trigger brings about."""
     found = error_code(exchange)
-    return busy(exchange) and found != code and (head(exchange).status != status or found == "RATE_LIMITED")
+    passing = found == "RATE_LIMITED" or bool(LEAVING.search(found))
+    return busy(exchange) and found != code and (head(exchange).status != status or passing)
 
 
 def _wait(exchange: Exchange, code: str) -> Any:
@@ -272,11 +274,14 @@ def _wait(exchange: Exchange, code: str) -> Any:
 
 @check("errors.rate-limited-retry-after", when=of(failures.RATE_LIMITED), probes=(failures.RATE_LIMITED,))
 def rate_limited_retry_after(exchange: Exchange) -> Iterator[Violation]:
-    """A RATE_LIMITED answer holds `retry_after` and the header Retry-After."""
+    """A RATE_LIMITED answer holds `retry_after` and the header Retry-After, which is a number or a date."""
     if not is_number(wait := _wait(exchange, "RATE_LIMITED")):
         yield Violation(expected="a number of seconds", found=shown(wait), where="/error/retry_after")
-    if head(exchange).header("retry-after") is None:
+    said = head(exchange).header("retry-after")
+    if said is None:
         yield Violation(expected="a header Retry-After", found="none", where="header retry-after")
+    elif not _SECONDS.fullmatch(said) and _date(said) is None:
+        yield Violation(expected="seconds or a date (RFC 9110, 10.2.3)", found=shown(said), where="header retry-after")
 
 
 @check("errors.rate-limited-retry-after-agree", when=of(failures.RATE_LIMITED), probes=(failures.RATE_LIMITED,))
@@ -292,6 +297,7 @@ def rate_limited_retry_after_agree(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected=f"about {shown(wait)}, as in the body", found=said, where="header retry-after")
 
 
+_SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _ROUNDED: Final = 2.0
 """Seconds by which the distance of two dates may be off: each is told in whole seconds, one perhaps from a cache."""
 
@@ -302,11 +308,15 @@ def _told_in_seconds(said: str) -> float | None:
 
 def _told_by_date(said: str, now: str) -> float | None:
     """The seconds from an answer's Date to its Retry-After (RFC 9110, 10.2.3); None where either is no date."""
+    until, begun = _date(said), _date(now)
+    return (until - begun).total_seconds() if until and begun and until.tzinfo and begun.tzinfo else None
+
+
+def _date(said: str) -> datetime | None:
     try:
-        until, begun = parsedate_to_datetime(said), parsedate_to_datetime(now)
+        return parsedate_to_datetime(said)
     except (ValueError, OverflowError):
         return None
-    return (until - begun).total_seconds() if until.tzinfo and begun.tzinfo else None
 
 
 @check(
@@ -358,10 +368,13 @@ RATE_HEADERS: Final = tuple(f"X-Scaigrid-Ratelimit-{name}" for name in ("Limit",
 
 @check("errors.rate-limit-headers", when=legal, probes=(plain.GREETING, stream.GREETING))
 def rate_limit_headers(exchange: Exchange) -> Iterator[Violation]:
-    """Successful answers carry the three rate limit headers."""
+    """Successful answers carry the three rate limit headers, and the first two begin with a number."""
     missing = [name for name in RATE_HEADERS if succeeded(exchange).header(name) is None]
     if missing:
         yield Violation(expected=", ".join(missing), found="no such header", where=f"header {missing[0].lower()}")
+    for name in RATE_HEADERS[:2]:
+        if not re.match("[0-9]", said := (head(exchange).header(name) or "0").strip()):
+            yield Violation(expected="a number of requests", found=shown(said), where=f"header {name.lower()}")
 
 
 CHECKS: Final = listed(globals())

@@ -105,7 +105,7 @@ def answer_is_whole(exchange: Exchange) -> Iterator[Violation]:
         raise Unobservable(f"we stopped reading before the answer ended: {exchange.ended.value}")
 
 
-@check("auth.bearer-accepted", when=legal, probes=(OPENING,))
+@check("auth.bearer-accepted", when=legal, probes=(OPENING, plain.LOWER_CASE))
 def bearer_accepted(exchange: Exchange) -> Iterator[Violation]:
     """The key is accepted in an Authorization header with the Bearer scheme."""
     if head(exchange).status == 401:

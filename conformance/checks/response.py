@@ -248,7 +248,7 @@ def sums_up(usage: Any) -> bool:
     prompt, written, total = counts(usage)
     if total == prompt + written:
         return True
-    return total > prompt + written and any("reasoning" in name for name in _names(usage))
+    return total > prompt + written and any(map(THOUGHTS.search, _names(usage)))
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -58,6 +58,18 @@ WRONG_KEY = GREETING.sent("auth.wrong-key", "The plain question with a key that 
 
 BARE_KEY = GREETING.sent("auth.bare-key", "The plain question, the key sent without the word Bearer.", auth=Auth.BARE)
 
+OTHER_SCHEME = GREETING.sent(
+    "auth.other-scheme", "The plain question, the key sent under another scheme than Bearer.", auth=Auth.OTHER_SCHEME
+)
+
+LONGER_KEY = GREETING.sent(
+    "auth.longer-key", "The plain question with the key and one character more.", auth=Auth.LONGER
+)
+
+LOWER_CASE = GREETING.sent(
+    "auth.lower-case", "The plain question, the name of the header with the key in lower case.", auth=Auth.LOWER
+)
+
 LIMITED = GREETING.but(
     "plain.limited",
     "A long count that surely needs more than 24 tokens.",
@@ -77,6 +89,9 @@ PROBES = (
     NO_KEY,
     WRONG_KEY,
     BARE_KEY,
+    OTHER_SCHEME,
+    LONGER_KEY,
+    LOWER_CASE,
     LIMITED,
     CUT_SHORT,
 )

@@ -197,7 +197,7 @@ def curl(exchange: Exchange, key: str) -> str:
     for name, value in request.headers:
         if name.lower() in ("host", "content-length", "connection", "accept-encoding", "user-agent"):
             continue
-        masked = value.endswith("***") and name.lower() == "authorization"
-        quoted = f'"{name}: {value.removesuffix("***")}${key}"' if masked else shlex.quote(f"{name}: {value}")
+        before, masked, behind = value.partition("***") if name.lower() == "authorization" else (value, "", "")
+        quoted = f'"{name}: {before}${key}"{behind}' if masked else shlex.quote(f"{name}: {value}")
         line += f" -H {quoted}"
     return f"{line} --data-binary {shlex.quote(request.body.decode('utf-8', 'backslashreplace'))}"

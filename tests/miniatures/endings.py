@@ -27,6 +27,8 @@ from tests.miniatures.wire import (
 
 DONE: Final = b"data: [DONE]\n\n"
 AT_LIMIT: Final = b'event: error\ndata: {"code":"MAX_TOKENS_REACHED","message":"too long"}\n\n'
+STOPPED: Final = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+LOST: Final = b'event: error\ndata: {"code":"UPSTREAM_SHAPE_MISMATCH","message":"Unexpected token <"}\n\n'
 CUT_SHORT: Final = asking("stream.cut-short")
 EVENT: Final = ("stream.error-", "stream.done-after-error", "stream.sound-before-error")
 LATE: Final = ("stream.done-", "stream.closes")
@@ -255,13 +257,6 @@ FAILURES: Final = (
         says='event: error; "event:error"',
     ),
     faulty(
-        "puts an id in Latin-1 before the error event",
-        on(DYING, _error(b"id: \xfc\n" + ERROR)),
-        "stream.error-line",
-        "stream.utf8",
-        says='event: error; "id: \\\\xfc"',
-    ),
-    faulty(
         "names the error event after its data",
         on(DYING, _error(b'data: {"code":"BACKEND_ERROR","message":"gone"}\nevent: error\n\n')),
         "stream.error-data-next",
@@ -314,6 +309,25 @@ FAILURES: Final = (
         says="ending: data: [DONE]; the end of the body",
     ),
     faulty(
+        "says that the model finished before it tells of a failure",
+        on(DYING, inserted(-2, STOPPED)),
+        "stream.error-or-reason",
+        says='one of the two; the reason "stop", and an error event',
+    ),
+    faulty(
+        "tells of a failure behind every answer",
+        on(talks, ended_by(LOST + DONE)),
+        "stream.error-or-reason",
+        says='one of the two; the reason "stop", and an error event',
+        unseen=("stream.", "finish.stream-", "parameters.stop-in-stream", "request.markup-in-text"),
+    ),
+    faulty(
+        "words the code of a failure",
+        on(DYING, _payload({"code": "something went wrong", "message": "gone"})),
+        "errors.code-form",
+        says='upper snake case; "something went wrong"',
+    ),
+    faulty(
         "leaves half a chunk before an error",
         on(DYING, inserted(-2, b'data: {"choices":[{"delta":{"con\n\n')),
         "stream.sound-before-error",
@@ -362,6 +376,16 @@ def _later(seconds: float) -> One:
 
 
 VARIANTS: Final = (
+    odd(
+        "loses its backend behind its last word, once", on(COUNTING, ended_by(LOST + DONE)), "stream.", "finish.stream-"
+    ),
+    odd("numbers the error event first", on(DYING, _error(b": late\nid: 5\n" + ERROR))),
+    odd(
+        "loses its backend where a token limit ends the answer",
+        on(CUT_SHORT, with_blocks(lambda blocks: [*blocks[:-2], replace(blocks[-2], data=LOST), blocks[-1]])),
+        "stream.max-tokens",
+        "finish.stream-length",
+    ),
     odd("sends its last line end late", on(COUNTING, _dawdling)),
     odd("talks for longer than we listen", on(COUNTING, cut(Ending.DEADLINE, keep=900)), "stream.", "finish.stream-"),
     odd("does not fail when it is told to", on(DYING, with_blocks(_well)), *EVENT),

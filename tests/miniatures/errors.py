@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from conformance.exchange import Exchange, Piece
+from conformance.exchange import Exchange, Piece, mask
 from conformance.server.changes import GONE
 from conformance.transport import NOBODYS_KEY
 from tests.miniatures import failures
@@ -43,8 +43,10 @@ NAMED: Final = asking(
     "parameters.stream-object",
 )
 DETAILS: Final = "/error/details"
-STARS: Final = "*" * 44
+KEY: Final = mask(44).decode()
 """What the evidence holds in the place of a key of 44 characters."""
+STARS: Final = "*" * 44
+"""What a server may write in that place."""
 
 
 NGINX: Final = "<html><head><title>404 Not Found</title></head><body><hr>nginx</body></html>"
@@ -165,6 +167,8 @@ MODULE: Final = "TypeError: x is undefined\n    at async file:///srv/app/chat.mj
 GO: Final = "panic: runtime error: index out of range [3] with length 3\n\ngoroutine 1 [running]:\nmain.main()"
 RUBY: Final = "/srv/app/chat.rb:12:in `chat': undefined method (NoMethodError)"
 RUST: Final = "could not open /opt/gateway/src/chat.rs"
+RECOVERED: Final = "recovered from panic: runtime error: invalid memory address"
+SOURCE: Final = "Not found:\n/srv/app/chat.rb"
 PANIC: Final = "thread 'main' panicked at src/chat.rs:42:17:\nindex out of bounds"
 DOTNET: Final = "Not set.\n   at Gateway.Chat.Handle(Request request) in C:\\src\\Chat.cs:line 42"
 PHP: Final = "Undefined key\n#0 /var/www/html/chat.php(42): handle()"
@@ -177,6 +181,9 @@ TRACES: Final = {
     "Go": (GO, "panic: "),
     "Ruby": (RUBY, "/srv/app/chat.rb"),
     "Rust": (RUST, "/opt/gateway/src/chat.rs"),
+    "Go that recovered": (RECOVERED, "panic: runtime error"),
+    "Ruby on a line of its own": (SOURCE, "/srv/app/chat.rb"),
+    "a file's URL": ("file:///srv/app/chat.py is missing", "/srv/app/chat.py"),
     "a panic": (PANIC, "panicked at src/chat.rs:4"),
     ".NET": (DOTNET, "at Gateway.Chat.Handle(Request request) in C:"),
     "PHP": (PHP, "/var/www/html/chat.php(4"),
@@ -203,7 +210,7 @@ TOO_MUCH: Final = (
     ),
     faulty(
         "says which key was wrong",
-        but(asking("auth.bare-key"), "/error/message", f"No Bearer {STARS}"),
+        but(asking("auth.bare-key"), "/error/message", f"No Bearer {KEY}"),
         "errors.no-key",
         says="no key; the key",
     ),
@@ -215,26 +222,26 @@ TOO_MUCH: Final = (
     ),
     faulty(
         "repeats the headers of a mistake",
-        but(NO_MESSAGES, "/error/request", {"headers": {"authorization": f"Bearer {STARS}"}}),
+        but(NO_MESSAGES, "/error/request", {"headers": {"authorization": f"Bearer {KEY}"}}),
         "errors.no-key",
         says="no key; the key",
     ),
     faulty(
         "sends the key back in a header",
-        on(GREETING, with_header("X-Api-Key", STARS)),
+        on(GREETING, with_header("X-Api-Key", KEY)),
         "errors.no-key",
         says="header x-api-key: no key; the key in X-Api-Key",
     ),
     faulty(
         "packs the key with gzip",
-        on(asking("auth.bare-key"), with_body(b"*" * 180), with_header("Content-Encoding", "gzip")),
+        on(asking("auth.bare-key"), with_body(mask(180)), with_header("Content-Encoding", "gzip")),
         "errors.no-key",
-        says="bytes 0-180: no key; the key",
+        says="bytes 0-12: no key; the key",
         unseen=("auth.scheme-needed",),
     ),
     faulty(
         "sends the key back in an answer",
-        on(asking("plain.greeting"), with_json("/data/_meta/key", STARS)),
+        on(asking("plain.greeting"), with_json("/data/_meta/key", KEY)),
         "errors.no-key",
         says="no key; the key",
     ),
@@ -330,6 +337,12 @@ HEADERS: Final = (
         for name, probe in (("Limit", "plain.greeting"), ("Remaining", "stream.greeting"), ("Reset", "parameters.seed"))
     ),
     faulty(
+        "says in words how many requests are left",
+        on(GREETING, with_header("X-Scaigrid-Ratelimit-Remaining", "-17 of 60")),
+        "errors.rate-limit-headers",
+        says='header x-scaigrid-ratelimit-remaining: a number of requests; "-17 of 60"',
+    ),
+    faulty(
         "falls silent in a stream", on(COUNTING, _silent(700.0, 3)), "stream.idle-gap", says="600 s; silence for 700 s"
     ),
     faulty(
@@ -363,6 +376,7 @@ def _fielded(write: Callable[[str], str]) -> One:
     return with_json(DETAILS + "/0/field", write)
 
 
+DOCUMENTATION: Final = "https://github.com/acme/app/blob/main/docs/errors.py"
 MASKED: Final = "Incorrect API key provided: sgk_5f" + "*" * 32 + "5f5f."
 VARIANTS: Final[tuple[Variant, ...]] = (
     odd("gives no details", on(refusals, with_json(DETAILS, GONE)), "errors.details-name-the-field"),
@@ -379,6 +393,18 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         on(lambda e: answers(e) or refusals(e), _renamed(lambda _: "Trace")),
     ),
     odd("gives a stream no request id", on(streams, with_header("X-Request-Id", None))),
+    odd("masks a key by itself", but(asking("auth.bare-key"), "/error/message", f"Authorization: Bearer {STARS}")),
+    odd("sends a header of stars", on(GREETING, with_header("X-Banner", STARS))),
+    odd("points to its documentation", but(NO_MESSAGES, "/error/message", f"See {DOCUMENTATION} for the codes.")),
+    odd("tells nobody to panic", but(NO_MESSAGES, "/error/message", "Don't panic: messages is missing.")),
+    odd(
+        "leaves what it cannot read to its framework",
+        on(lambda exchange: PATH(exchange) or METHOD(exchange), rewritten(lambda _: {"detail": "Not Found"})),
+    ),
+    odd(
+        "lets a validator name the body where a member is missing",
+        but(NO_MESSAGES, DETAILS, [{"field": "body", "message": "must have required property 'messages'"}]),
+    ),
     odd("shows a key behind stars of its own", on(asking("auth.wrong-key"), with_json("/error/message", MASKED))),
     odd(
         "draws a rule of stars",

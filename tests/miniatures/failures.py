@@ -116,6 +116,16 @@ FAILURES: Final = (
         says="header retry-after: a header Retry-After; none",
         unseen=AGREE,
     ),
+    *(
+        faulty(
+            f"writes {said} for its Retry-After",
+            on(OWN, with_header("Retry-After", said)),
+            "errors.rate-limited-retry-after",
+            says=f'header retry-after: seconds or a date (RFC 9110, 10.2.3); "{said}"',
+            unseen=AGREE,
+        )
+        for said in ("soon", "2 seconds", "\u00b2")
+    ),
     faulty(
         "writes milliseconds in the body",
         but(OWN, WAIT, 2000),
@@ -174,7 +184,6 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     odd("dates its Retry-After", on(OWN, dated(2))),
     odd("dates its Retry-After a second later by its clock", on(OWN, dated(3))),
     odd("dates its Retry-After and nothing else", on(OWN, dated(3600), with_header("Date", None)), *AGREE),
-    odd("words its Retry-After", on(OWN, with_header("Retry-After", "soon")), *AGREE),
     odd("rounds its Retry-After up", on(OWN, with_json(WAIT, 1.2))),
     odd("sends no Retry-After for the backend", on(THEIRS, with_header("retry-after", None))),
     odd(

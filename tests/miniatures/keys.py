@@ -4,11 +4,43 @@ from typing import Final
 
 from tests.miniatures.model import faulty
 from tests.miniatures.refusals import SERVED, error_stream, with_answer
-from tests.miniatures.wire import asking, on, with_body, with_header, with_json, with_status
+from tests.miniatures.retold import as_told
+from tests.miniatures.wire import asking, on, refused, with_body, with_header, with_json, with_status
 
 SIGN: Final = asking("auth.no-key", "auth.wrong-key", "auth.bare-key", "stream.wrong-key")
 
 MINIATURES: Final = (
+    faulty(
+        "serves a stream without a key",
+        as_told("stream.greeting", asking("stream.no-key")),
+        "auth.refused-before-stream",
+        says="an HTTP error in JSON; HTTP 200 with an event stream",
+    ),
+    faulty(
+        "forbids a stream's wrong key",
+        on(asking("stream.wrong-key"), with_status(403), with_json("/error/code", "MODEL_NOT_FOUND")),
+        "auth.wrong-is-401",
+        "auth.wrong-code",
+        says="HTTP 401; HTTP 403 MODEL_NOT_FOUND",
+    ),
+    faulty(
+        "takes a key under another scheme",
+        SERVED(asking("auth.other-scheme")),
+        "auth.scheme-needed",
+        says="status: HTTP 401; HTTP 200",
+    ),
+    faulty(
+        "takes a key with more behind it",
+        SERVED(asking("auth.longer-key")),
+        "auth.wrong-refused",
+        says="a refusal (HTTP 4xx); HTTP 200",
+    ),
+    faulty(
+        "knows one case of a header's name",
+        on(asking("auth.lower-case"), refused(401, "AUTH_TOKEN_MISSING")),
+        "auth.bearer-accepted",
+        says="status: the key is accepted; HTTP 401 AUTH_TOKEN_MISSING",
+    ),
     faulty(
         "serves whoever comes",
         SERVED(asking("auth.no-key")),
@@ -130,6 +162,7 @@ MINIATURES: Final = (
         "fails over a stream's wrong key",
         on(asking("stream.wrong-key"), with_status(500)),
         "auth.refused-before-stream",
+        "auth.wrong-is-401",
         says="status: an HTTP error in JSON (4xx); HTTP 500",
     ),
 )

@@ -9,6 +9,7 @@ from conformance.exchange import Ending
 from conformance.probes import parameters
 from conformance.server.changes import put
 from tests.miniatures.model import Miniature, faulty
+from tests.miniatures.retold import as_told
 from tests.miniatures.wire import (
     Change,
     One,
@@ -327,6 +328,37 @@ FORM: Final = (
         on(asking("stream.no-messages"), with_status(500)),
         "stream.errors-before-are-http",
         says="status: an HTTP error in JSON (4xx); HTTP 500",
+    ),
+    faulty(
+        "streams for a model that it has not",
+        as_told("stream.greeting", asking("stream.unknown-model")),
+        "stream.errors-before-are-http",
+        "stream.same-model",
+        says="HTTP 200 with an event stream",
+    ),
+    faulty(
+        "clamps what a stream asks for",
+        as_told("stream.greeting", asking("stream.temperature-above")),
+        "parameters.temperature-above",
+        says="HTTP 4xx for the mistake in the body; HTTP 200",
+    ),
+    faulty(
+        "looks for a stream in the bytes of the body",
+        SERVED(asking("stream.spaced")),
+        "parameters.stream-true",
+        says="an event stream; a body of application/json",
+    ),
+    faulty(
+        "answers in JSON whoever accepts that alone",
+        SERVED(asking("stream.accept-json")),
+        "parameters.stream-true",
+        says="an event stream; a body of application/json",
+    ),
+    faulty(
+        "calls a mistake its backend's",
+        on(asking("parameters.max-tokens-zero"), with_json("/error/code", "BACKEND_ERROR")),
+        "errors.code-has-its-status",
+        says="status: HTTP 502 for BACKEND_ERROR; HTTP 422",
     ),
     faulty(
         "words a mistake when a stream is asked for",

@@ -62,6 +62,7 @@ def odd(name: str, change: Change, *unseen: str) -> Variant:
 
 
 MORE: Final = {"x_extra": {"deep": [1, None, "x"]}, "object": "anything", "system_fingerprint": None}
+LATER: Final = {"id": None, "model": None, "created": None, "usage": {"total_tokens": None}}
 EMPTY: Final = event({"choices": [{"index": 0, "delta": {}, "finish_reason": None}]})
 BLANK: Final = event({"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": None}]})
 THOUGHT: Final = event({"choices": [{"index": 0, "delta": {"reasoning_content": "Hm."}, "finish_reason": None}]})
@@ -254,6 +255,17 @@ FRAMING: Final = (
     odd("answers character by character", on(talks, with_blocks(_by_character))),
     odd("writes spaces into its chunks", on(streams, each_block(_spaced))),
     odd("escapes slashes", on(streams, each_block(lambda block: block.replace(b"reference/", b"reference\\/")))),
+    odd("counts what it has written so far", on(talks, with_chunk("/usage", {"completion_tokens": 1}))),
+    odd(
+        "says null in its later chunks",
+        on(talks, each_chunk(lambda document: document | (LATER if content(document) == "" else {}))),
+    ),
+    odd("says when to come back", on(streams, inserted(0, b"retry: 3000\n\n"))),
+    odd(
+        "takes as long for a word as for a count",
+        after(on(COUNTING, _timed(1.0, 1.01)), on(asking("stream.greeting"), _timed(1.0, 1.01))),
+        "stream.not-in-one-burst",
+    ),
     odd("answers too fast to tell how", on(COUNTING, _timed(0.05, 0.05)), "stream.not-in-one-burst"),
     odd("pauses before its last word", on(COUNTING, _timed(1.0, 2.0))),
     odd("starts late", on(streams, _later(20.0)), "stream.not-in-one-burst"),

@@ -55,7 +55,45 @@ def _unguarded(arrival: Arrival, site: Site) -> str:
     return key_of(replace(arrival, headers={"authorization": arrival.headers["authorization"]}), site)
 
 
+def _under_any_scheme(arrival: Arrival, site: Site) -> str:
+    scheme, _, key = _says(arrival).partition(" ")
+    return key if scheme and key in site.keys else key_of(arrival, site)
+
+
+def _by_beginning(arrival: Arrival, site: Site) -> str:
+    key = _says(arrival).removeprefix("Bearer ")
+    return next((known for known in site.keys if key.startswith(known)), "") or key_of(arrival, site)
+
+
 FAULTS: Final = (
+    Fault(
+        id="auth-streams-need-no-key",
+        does="serves a stream without a key",
+        change=only(streams, replacing(key_of=_anyone)),
+        red=("auth.refused-before-stream",),
+        says="whole: an HTTP error in JSON; HTTP 200 with an event stream",
+    ),
+    Fault(
+        id="auth-streams-call-a-wrong-key-a-model",
+        does="answers a stream's wrong key with 403 and the code of an unknown model",
+        change=only(streams, turning(INVALID, status=403, code="MODEL_NOT_FOUND")),
+        red=("auth.wrong-is-401", "auth.wrong-code"),
+        says="status: HTTP 401; HTTP 403 MODEL_NOT_FOUND",
+    ),
+    Fault(
+        id="auth-takes-any-scheme",
+        does="takes a key under any scheme",
+        change=replacing(key_of=_under_any_scheme),
+        red=("auth.scheme-needed",),
+        says="status: HTTP 401; HTTP 200",
+    ),
+    Fault(
+        id="auth-takes-longer-keys",
+        does="takes whatever begins with a key",
+        change=replacing(key_of=_by_beginning),
+        red=("auth.wrong-refused", "auth.scheme-needed"),
+        says="status: a refusal (HTTP 4xx); HTTP 200",
+    ),
     Fault(
         id="auth-metadata-needs-another-key",
         does="refuses a good key with 401 when the request carries metadata",
@@ -71,13 +109,18 @@ FAULTS: Final = (
         red=("auth.bearer-accepted",),
         says="status: the key is accepted; HTTP 401 AUTH_TOKEN_INVALID",
         unseen=("auth.", "finish.", "messages.", "parameters.", "stream.", "tools."),
-        perhaps=("parameters.stream-true", "request.no-accept-needed", "stream.status"),
+        perhaps=(
+            "parameters.stream-true",
+            "parameters.unknown-model-code",
+            "request.no-accept-needed",
+            "stream.status",
+        ),
     ),
     Fault(
         id="auth-no-key-needed",
         does="serves a request without a key",
         change=replacing(key_of=_anyone),
-        red=("auth.missing-refused",),
+        red=("auth.missing-refused", "auth.refused-before-stream"),
         says="status: a refusal (HTTP 4xx); HTTP 200",
         unseen=("auth.missing-",),
     ),
@@ -85,7 +128,7 @@ FAULTS: Final = (
         id="auth-missing-key-crashes",
         does="fails with 500 over a request without a key",
         change=replacing(key_of=_unguarded),
-        red=("auth.missing-refused", "auth.missing-is-401", "auth.missing-code"),
+        red=("auth.missing-refused", "auth.missing-is-401", "auth.missing-code", "auth.refused-before-stream"),
         says="status: a refusal (HTTP 4xx); HTTP 500 INTERNAL_ERROR",
     ),
     Fault(
@@ -151,7 +194,7 @@ FAULTS: Final = (
         id="auth-wrong-key-forbidden",
         does="answers 403 to a wrong key",
         change=arriving(lambda arrival: not _bare(arrival), turning(INVALID, status=403)),
-        red=("auth.wrong-is-401",),
+        red=("auth.wrong-is-401", "auth.scheme-needed"),
         says="status: HTTP 401; HTTP 403 AUTH_TOKEN_INVALID",
     ),
     Fault(
@@ -255,7 +298,13 @@ FAULTS: Final = (
         id="auth-streams-crash-over-strangers",
         does="fails with 500 over a stream's wrong key",
         change=only(streams, turning(ANY_KEY, **BROKEN)),
-        red=("auth.refused-before-stream",),
+        red=(
+            "auth.refused-before-stream",
+            "auth.missing-is-401",
+            "auth.missing-code",
+            "auth.wrong-is-401",
+            "auth.wrong-code",
+        ),
         says="status: an HTTP error in JSON (4xx); HTTP 500 INTERNAL_ERROR",
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from conformance.server.answers import Done, ErrorEvent, StreamEvents
 from conformance.server.app import Dropped
-from conformance.server.changes import Change, after, each_frame, in_error_events, told
+from conformance.server.changes import Change, after, each_frame, ended_by, in_error_events, told
 from conformance.server.deviation import Fault
 from conformance.server.faults.framing import event_as
 
@@ -179,13 +179,6 @@ _LINES: Final = (
         says='event: error; "data: {',
     ),
     Fault(
-        id="error-event-after-its-id",
-        does="begins the error event with an id",
-        change=in_error_events(lambda frame: b"id: 7\n" + frame),
-        red=("stream.error-line",),
-        says='event: error; "id: 7"',
-    ),
-    Fault(
         id="error-event-with-an-id-between",
         does="puts an id between the name and the payload of the error event",
         change=in_error_events(lambda frame: frame.replace(b"\ndata", b"\nid: 7\ndata")),
@@ -275,6 +268,28 @@ _PAYLOADS: Final = (
 )
 
 _ENDS: Final = (
+    Fault(
+        id="error-after-a-reason",
+        does="says that the model finished before it tells of a failure",
+        change=in_error_events(lambda frame: _CHUNK.replace(b"null", b'"stop"') % b"" + frame),
+        red=("stream.error-or-reason",),
+        says='one of the two; the reason "stop", and an error event',
+    ),
+    Fault(
+        id="error-after-every-answer",
+        does="tells of a failure at the end of every stream",
+        change=ended_by(b'event: error\ndata: {"code":"BACKEND_ERROR","message":"late"}\n\ndata: [DONE]\n\n'),
+        red=("stream.error-or-reason",),
+        says='one of the two; the reason "stop", and an error event',
+        unseen=("stream.", "finish.stream-", "tools.stream-", "parameters.stop-in-stream", "request.markup-in-text"),
+    ),
+    Fault(
+        id="error-code-in-words",
+        does="words the code of the error event",
+        change=_holding(lambda payload: {**payload, "code": "something went wrong"}),
+        red=("errors.code-form",),
+        says='upper snake case; "something went wrong"',
+    ),
     Fault(
         id="error-without-an-end-marker",
         does="ends a stream with its error event, and no end marker",

@@ -288,13 +288,6 @@ IDENTITY: Final = (
         wild=("F-USE-06",),
     ),
     Fault(
-        id="chunk-usage-without-total",
-        does="leaves the total out of the usage of its last chunk",
-        change=_in(_last, "/usage", {"prompt_tokens": 9, "completion_tokens": 4}),
-        red=("stream.usage-sum",),
-        says="usage is {",
-    ),
-    Fault(
         id="chunk-ids",
         does="gives every chunk an id of its own",
         change=_numbered("/id", lambda number: f"chatcmpl-{number:024x}"),
@@ -309,13 +302,6 @@ IDENTITY: Final = (
         red=("stream.same-id",),
         says='a non-empty string; ""',
         wild=("F-ID-01",),
-    ),
-    Fault(
-        id="chunk-end-with-null-id",
-        does="gives the last chunk a null id",
-        change=_in(_last, "/id", None),
-        red=("stream.same-id",),
-        says="; null",
     ),
 )
 

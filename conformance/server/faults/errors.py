@@ -159,6 +159,7 @@ FORM: Final = (
             "errors.model-access-denied-code",
         ),
         says='/error/code: upper snake case; "validation_error"',
+        unseen=("errors.code-has-its-status",),
     ),
     Fault(
         id="errors-router-in-plain-text",
@@ -218,7 +219,7 @@ FORM: Final = (
             "auth.wrong-code",
             "parameters.refusals-say-validation",
             "errors.request-id",
-            "errors.code-form",
+            "errors.code-",
             "errors.details-",
             "errors.retry-after-form",
             "errors.rate-limited-retry-after-agree",
@@ -254,7 +255,7 @@ FORM: Final = (
         does="blames the whole body for every mistake",
         change=detailed(lambda detail: {"field": "body", "message": detail.message}),
         red=("errors.details-name-the-field",),
-        says='/error/details: messages; ["body"]',
+        says='/error/details: max_tokens; ["body"]',
     ),
     Fault(
         id="errors-details-blame-the-model",

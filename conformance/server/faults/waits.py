@@ -52,6 +52,14 @@ WAITS: Final = (
         wild=("F-ERR-08",),
     ),
     Fault(
+        id="errors-waits-in-words",
+        does="writes the unit beside the number of Retry-After",
+        change=_header(lambda seconds: f"{seconds} seconds"),
+        red=("errors.rate-limited-retry-after",),
+        says='header retry-after: seconds or a date (RFC 9110, 10.2.3); "2 seconds"',
+        unseen=(AGREE,),
+    ),
+    Fault(
         id="errors-waits-in-milliseconds",
         does="writes retry_after in milliseconds",
         change=in_refusals(WAIT, lambda seconds: int(seconds * 1000)),
@@ -142,6 +150,13 @@ HEADERS: Final = (
         ),
         red=("errors.rate-limit-headers",),
         says="header x-scaigrid-ratelimit-limit: X-Scaigrid-Ratelimit-Limit, X-Scaigrid-Ratelimit-Remaining, ",
+    ),
+    Fault(
+        id="errors-rate-headers-in-words",
+        does="says in words how many requests are left",
+        change=with_field("X-Scaigrid-Ratelimit-Remaining", "-17 of 60"),
+        red=("errors.rate-limit-headers",),
+        says='header x-scaigrid-ratelimit-remaining: a number of requests; "-17 of 60"',
     ),
     Fault(
         id="errors-rate-headers-not-in-streams",

@@ -248,6 +248,17 @@ _MEMBERS: Final = (
     Variant(id="chunks-of-their-own-id", does="names its streams in its own way", change=in_chunks("/id", "№ 1 / ☃")),
     Variant(id="chunks-without-model", does="names no model in a stream", change=in_chunks("/model", GONE)),
     Variant(id="chunks-without-time", does="tells no time in a stream", change=in_chunks("/created", GONE)),
+    Variant(
+        id="chunks-that-name-it-once",
+        does="gives null for the stream, the model and the time in all but the first chunk",
+        change=each_chunk(
+            lambda document: (
+                document
+                if "role" in document["choices"][0]["delta"]
+                else document | dict.fromkeys(("id", "model", "created"))
+            )
+        ),
+    ),
     Variant(id="chunks-of-passing-time", does="tells the time of each chunk", change=_ticking()),
     Variant(
         id="chunks-of-halves-of-seconds",
@@ -288,6 +299,11 @@ _USAGE: Final = (
         id="usage-grows-in-every-chunk",
         does="counts tokens in every chunk, as far as it has come",
         change=_counted(running=True),
+    ),
+    Variant(
+        id="usage-of-what-is-written",
+        does="counts only what it has written, in every chunk",
+        change=in_chunks("/usage", {"prompt_tokens": None, "completion_tokens": 4}),
     ),
     Variant(
         id="usage-null-until-known",

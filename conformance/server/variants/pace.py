@@ -41,6 +41,7 @@ _BROKEN_OFF: Final = (
     *_BURST,
 )
 """What a stream that breaks off does not show."""
+_GUST: Final = 30  # events
 _ONCE: Final = 1_000_000
 """More requests than a run has."""
 
@@ -102,9 +103,9 @@ def _limited(most: int, seconds: float) -> Change:
     return change
 
 
-def _broken_off(after: int) -> Change:
+def _broken_off(after: int, *, code: str = "BACKEND_ERROR") -> Change:
     """A failure of the backend after so many steps."""
-    failure = Failure(status=502, code="BACKEND_ERROR", message="The backend broke off.")
+    failure = Failure(status=502, code=code, message="The backend broke off.")
 
     async def broken(steps: Steps, _request: ChatRequest) -> Steps:
         number = 0
@@ -129,6 +130,19 @@ def _begun_after(seconds: float) -> Callable[[Writes], Writes]:
                 yield write
 
     return edited
+
+
+async def _late_and_gathered(writes: Writes) -> Writes:
+    """A silence, then thirty writes in one, again and again."""
+    yield 0.8, b""
+    held = []
+    async with aclosing(writes):
+        async for _, data in writes:
+            held.append(data)
+            if len(held) == _GUST:
+                yield 0.0, b"".join(held)
+                held = []
+    yield 0.0, b"".join(held)
 
 
 def _paused(before: Callable[[int, bytes], float]) -> Change:
@@ -179,6 +193,12 @@ _SLOW: Final = (
         change=_paused(lambda _, data: 1.0 if data.startswith(b"data: [DONE]") else 0.0),
     ),
     Variant(id="slow-to-close", does="keeps a stream open for a second after its end marker", change=lingering(1.0)),
+    Variant(
+        id="slow-first-token-in-gusts",
+        does="waits most of a second before the first token, and then writes thirty events at a time",
+        change=written(_late_and_gathered),
+        unseen=_BURST,
+    ),
     Variant(id="slow-answers", does="sends the body of an answer a while after its head", change=_answered_after(0.25)),
     Variant(
         id="slower-and-slower",
@@ -269,6 +289,12 @@ _FAILING: Final = (
         id="breaks-off-now-and-then",
         does="has a backend that breaks off in the middle of one stream in ten",
         change=one_in(10, _broken_off(2), when=_streamed_by_the_model, first=3),
+        unseen=_BROKEN_OFF,
+    ),
+    Variant(
+        id="breaks-off-in-another-way",
+        does="has a backend that breaks off every stream with what nobody understands",
+        change=only(_streamed_by_the_model, _broken_off(2, code="UPSTREAM_SHAPE_MISMATCH")),
         unseen=_BROKEN_OFF,
     ),
     Variant(

@@ -42,6 +42,14 @@ def _behind_data(more: bytes) -> Change:
     return each_frame(lambda _, frame: [_DATA.sub(lambda line: line[0] + more, frame)])
 
 
+async def _after_a_retry(frames: Frames) -> Frames:
+    """The same stream, after a field that is for reconnecting clients alone."""
+    yield b"retry: 3000\n\n"
+    async with aclosing(frames):
+        async for frame in frames:
+            yield frame
+
+
 def _of_documents(edit: Callable[[Any], bytes]) -> Change:
     """Other JSON text in the place of each chunk's."""
     return _at_data(
@@ -193,6 +201,16 @@ _LINES: Final = (
         id="numbered-behind-data",
         does="gives every event an id, the error too, behind its data",
         change=_behind_data(b"id: 8\n"),
+    ),
+    Variant(
+        id="error-event-after-its-id",
+        does="begins the error event with an id",
+        change=in_error_events(lambda frame: b"id: 7\n" + frame),
+    ),
+    Variant(
+        id="begins-with-a-time-to-come-back",
+        does="begins its streams with a retry field by itself",
+        change=framed(_after_a_retry),
     ),
     Variant(
         id="events-named-message",
