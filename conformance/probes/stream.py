@@ -26,11 +26,15 @@ NO_MESSAGES = GREETING.but("stream.no-messages", "A stream asked for without mes
 
 TOOL_CALL = GREETING.but(
     "stream.tool-call",
-    "A forced tool call, streamed.",
-    messages=[parameters.WEATHER],
+    "A question that calls for no tool, and a tool call forced, streamed.",
+    messages=[{"role": "user", "content": "Say hello to Zürich."}],
     tools=[parameters.WEATHER_TOOL],
     tool_choice="required",
     max_tokens=96,
+)
+
+CHOICE_NONE = parameters.CHOICE_NONE.but(
+    "stream.choice-none", "A question that calls for the tool, and no tool wanted, streamed.", stream=True
 )
 
 TWO_CALLS = TOOL_CALL.but(
@@ -45,4 +49,4 @@ TWO_CALLS = TOOL_CALL.but(
 TALKS = (GREETING, NO_ACCEPT, COUNTING, MULTILINGUAL, END_MARKER, CUT_SHORT)
 """Streams of text that any model can give."""
 
-PROBES = (*TALKS, WRONG_KEY, NO_MESSAGES, TOOL_CALL, TWO_CALLS)
+PROBES = (*TALKS, WRONG_KEY, NO_MESSAGES, TOOL_CALL, TWO_CALLS, CHOICE_NONE)
