@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from conformance.server.changes import put
 from tests.miniatures.model import faulty
-from tests.miniatures.wire import Blocks, asking, content, on, rewritten, with_blocks
+from tests.miniatures.wire import Blocks, asking, content, on, rewritten, with_blocks, with_nth
 from tests.miniatures.wire import with_json as json_at
 
 LONG: Final = ", ".join(map(str, range(1, 101)))
@@ -27,6 +27,8 @@ def _on_and_on(blocks: Blocks) -> Blocks:
     return [*blocks[:place], whole, *blocks[-2:]]
 
 
+_EIGHT: Final = {"prompt_tokens": 5, "completion_tokens": 8, "total_tokens": 13}
+
 MINIATURES: Final = (
     faulty(
         "writes one token too many",
@@ -40,6 +42,12 @@ MINIATURES: Final = (
         "parameters.max-tokens-kept",
         says="at most 3; 8",
         unseen=("finish.length",),
+    ),
+    faulty(
+        "counts more tokens than it may have streamed",
+        on(asking("stream.cut-short"), with_nth(-1, lambda document: document | {"usage": _EIGHT})),
+        "parameters.max-tokens-kept",
+        says="at most 3; 8",
     ),
     faulty(
         "does not look at max_tokens",
