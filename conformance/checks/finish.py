@@ -1,5 +1,6 @@
 """Why the model stopped: page section "finish_reason values"."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -7,10 +8,10 @@ from conformance.check import Group, Violation, beside_control, check, listed, o
 from conformance.checks.framing import ASKED as STREAMS
 from conformance.checks.framing import streaming
 from conformance.checks.request import brought_about, busy
-from conformance.checks.response import ASKED, counts
+from conformance.checks.response import ASKED, counts, sums_up
 from conformance.document import MISSING, at, is_integer, shown
 from conformance.exchange import Exchange
-from conformance.probes import failures, parameters, plain, tools
+from conformance.probes import failures, parameters, plain, stopping, tools
 from conformance.probes import stream as streams
 from conformance.reading.answers import ROOTS, answer, completion, head, message
 from conformance.reading.requests import asked, legal, unstreamed
@@ -52,9 +53,26 @@ def written(exchange: Exchange) -> int:
     return counts(at(completion(exchange), "/usage"))[1]
 
 
+def spent(exchange: Exchange) -> int:
+    """The tokens that may count towards the limit: those that were written, and thoughts that are counted beside them.
+
+    Raises:
+        Unobservable: no usable `usage`.
+    """
+    usage = at(completion(exchange), "/usage")
+    prompt, _, total = counts(usage)
+    return total - prompt if sums_up(usage) else written(exchange)
+
+
 def has_calls(exchange: Exchange) -> bool:
     """Whether the message of an unstreamed answer has a tool call."""
     return bool(message(exchange).get("tool_calls"))
+
+
+def cut_off(exchange: Exchange) -> str:
+    """What ended an answer before the model did, by the reason it gives; empty where nothing did."""
+    found = finish_reason(exchange)
+    return {"length": "the limit", "content_filter": "the filter"}.get(found, "") if isinstance(found, str) else ""
 
 
 @check("finish.one-of-four", when=_answered, probes=ASKED)
@@ -73,7 +91,7 @@ def stop(exchange: Exchange) -> Iterator[Violation]:
         raise Unobservable(f"the answer ended for another cause ({shown(found)})")
     if found not in REASONS:
         raise Unobservable(f"finish_reason is {shown(found)}")
-    if written(exchange) >= limit(exchange):
+    if spent(exchange) >= limit(exchange):
         raise Unobservable(f"the answer reached its limit of {limit(exchange)} tokens")
     if found != "stop":
         yield Violation(
@@ -83,39 +101,44 @@ def stop(exchange: Exchange) -> Iterator[Violation]:
         )
 
 
-def _at_the_cap(exchange: Exchange) -> bool:
-    """Whether a count stands where the model's own limit is reached, and is not at its end."""
+_COUNTS: Final = {parameters.LONG_OVER_CAP.name: "2000", plain.LIMITED.name: "100", stopping.STOPPED.name: "40"}
+"""The last number of each count that is longer than its limit."""
+
+
+def _in_mid_count(exchange: Exchange) -> bool:
+    """Whether a count stands where its limit, or the model's own, is reached, and is not at its end."""
     try:
         return (
-            written(exchange) == limit(exchange) - 1
+            written(exchange) == limit(exchange) - (exchange.probe == parameters.LONG_OVER_CAP.name)
             and finish_reason(exchange) in REASONS
-            and "2000" not in text(exchange)
+            and _COUNTS[exchange.probe] not in text(exchange)
+            and re.search(r"\d,\s*\d*\s*\Z", text(exchange)) is not None
         )
     except (Unobservable, Inconclusive):
         return False
 
 
 def _cut_off(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterable[Group]:
-    """The short answer beside its control, and the long count by itself, where that shows anything."""
+    """The short answer beside its control, and the longer counts by themselves, where they show anything."""
     yield from beside_control([exchange for exchange in chosen if exchange.probe == plain.CUT_SHORT.name], everything)
     for exchange in chosen:
-        if exchange.probe == parameters.LONG_OVER_CAP.name and _at_the_cap(exchange):
+        if exchange.probe in _COUNTS and exchange.step == 0 and _in_mid_count(exchange):
             yield (exchange,)
 
 
 @check(
     "finish.length",
-    when=of(plain.CUT_SHORT, parameters.LONG_OVER_CAP),
+    when=of(plain.CUT_SHORT, plain.LIMITED, parameters.LONG_OVER_CAP, stopping.STOPPED),
     probes=(plain.CUT_SHORT,),
     groups=_cut_off,
 )
 def length(exchange: Exchange, *controls: Exchange) -> Iterator[Violation]:
     """An answer cut off by `max_tokens` has the reason length; the control shows that it would have gone on.
 
-    So does a count that is not at its end where the model's own limit is reached.
+    So does a count that is not at its end where the limit, or the model's own, is reached.
     """
     if not controls:
-        yield from _length_at_the_cap(exchange)
+        yield from _length_in_mid_count(exchange)
         return
     (control,) = controls
     most = limit(exchange)
@@ -125,28 +148,43 @@ def length(exchange: Exchange, *controls: Exchange) -> Iterator[Violation]:
         raise Unobservable(f"{written(exchange)} tokens were written where {most} were allowed")
     if finish_reason(exchange) == "length":
         return
+    if finish_reason(exchange) == "content_filter":
+        raise Unobservable("the filter may have stopped the answer just where the limit is")
     if not text(control).startswith(text(exchange)):
         raise Unobservable("with more room the model wrote something else: nothing shows a cut")
     yield Violation(expected='"length"', found=shown(finish_reason(exchange)), where=_where(exchange))
 
 
-def _length_at_the_cap(exchange: Exchange) -> Iterator[Violation]:
+def _length_in_mid_count(exchange: Exchange) -> Iterator[Violation]:
     if finish_reason(exchange) == "stop":
+        whose = "the model's limit" if exchange.probe == parameters.LONG_OVER_CAP.name else "the limit"
         yield Violation(
-            expected=f'"length": the model\'s limit of {written(exchange)} tokens ended the count',
+            expected=f'"length": {whose} of {written(exchange)} tokens ended the count',
             found='"stop"',
             where=_where(exchange),
         )
 
 
-@check("finish.length-only-at-the-limit", when=_answered, probes=ASKED)
-def length_only_at_the_limit(exchange: Exchange) -> Iterator[Violation]:
-    """The reason length is given only when the limit is reached; a large limit may be above the model's own."""
-    if limit(exchange) > SMALL:
-        raise Unobservable(f"the model's own limit may be below {limit(exchange)} tokens")
-    if finish_reason(exchange) == "length" and written(exchange) < limit(exchange):
+def _beside_the_cap(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterable[Group]:
+    """Each exchange, with the one that asked the same model for one token more than its own limit."""
+    above = [exchange for exchange in everything if exchange.probe == parameters.OVER_CAP.name]
+    for exchange in chosen:
+        yield exchange, *(each for each in above if asked(each, "/model") == asked(exchange, "/model"))
+
+
+@check("finish.length-only-at-the-limit", when=_answered, probes=ASKED, groups=_beside_the_cap)
+def length_only_at_the_limit(exchange: Exchange, *above: Exchange) -> Iterator[Violation]:
+    """The reason length is given only when the limit is reached: what was asked for, or the model's own.
+
+    A large limit may be above one of the model's that nobody told; one that was told is reached as far as its half.
+    """
+    own = [most - 1 for other in above if is_integer(most := asked(other, "/max_tokens"))]
+    most = min([limit(exchange), *own])
+    if most > SMALL and not own:
+        raise Unobservable(f"the model's own limit may be below {most} tokens")
+    if finish_reason(exchange) == "length" and spent(exchange) < (most if most <= SMALL else most // 2):
         yield Violation(
-            expected=f"another reason: {written(exchange)} of {limit(exchange)} tokens were written",
+            expected=f"another reason: {spent(exchange)} of {most} tokens were written",
             found='"length"',
             where=_where(exchange),
         )
@@ -158,8 +196,8 @@ def tool_calls(exchange: Exchange) -> Iterator[Violation]:
     if not has_calls(exchange):
         raise Unobservable("the message has no tool call")
     found = finish_reason(exchange)
-    if found == "length":
-        raise Unobservable("the limit cut the tool call off")
+    if why := cut_off(exchange):
+        raise Unobservable(f"{why} cut the tool call off")
     if found != "tool_calls":
         yield Violation(expected='"tool_calls"', found=shown(found), where=_where(exchange))
 
@@ -210,22 +248,25 @@ def stream_length(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
     longer, shorter = streamed_text(control), streamed_text(exchange)
     if not shorter or not longer.startswith(shorter) or longer == shorter:
         raise Unobservable("with more room the model wrote something else, or no more: nothing shows a cut")
+    if len(shorter.encode("utf-8", "surrogatepass")) < limit(exchange):
+        raise Unobservable(f"{shown(shorter)} may be less than {limit(exchange)} tokens: nothing shows a cut")
     reasons = _reasons(exchange)
-    if not reasons:
-        raise Unobservable("no chunk gives a reason")
+    if not reasons or reasons[-1][0] == "content_filter":
+        raise Unobservable("no chunk gives a reason" if not reasons else "the filter stopped the answer")
     if reasons[-1][0] != "length":
         yield Violation(expected='"length"', found=shown(reasons[-1][0]), where=reasons[-1][1])
 
 
 @check("finish.stream-reason-once", when=streaming, probes=STREAMS)
 def stream_reason_once(exchange: Exchange) -> Iterator[Violation]:
-    """A stream gives its reason once, and no text follows it."""
+    """A stream gives one reason, repeated at most, and no text follows it."""
     found = _reasons(exchange)
     if not found:
         raise Unobservable("no chunk gives a reason")
-    if len(found) > 1:
-        yield Violation(expected="one finish_reason", found=f"{len(found)} of them", where=found[1][1])
-        return
+    for other, place in found:
+        if other != found[0][0]:
+            yield Violation(expected=f"one finish_reason: {shown(found[0][0])}", found=shown(other), where=place)
+            return
     ended = False
     for chunk in undisturbed(exchange).chunks:
         content = at(chunk.payload, "/choices/0/delta/content")

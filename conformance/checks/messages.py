@@ -18,13 +18,13 @@ from conformance.check import (
 from conformance.checks.errors import beside, mistaken, never_5xx
 from conformance.checks.request import accepted, busy, either, served
 from conformance.checks.response import counts
-from conformance.document import at, shown
+from conformance.document import MISSING, at, shown
 from conformance.exchange import Exchange
 from conformance.probe import Probe
 from conformance.probes import messages as probes
 from conformance.probes import parameters, plain, stream, tools
 from conformance.reading.answers import ROOTS, answer, completion
-from conformance.reading.requests import streamed
+from conformance.reading.requests import asked, streamed
 from conformance.reading.streams import text
 from conformance.reading.witness import Inconclusive, Unobservable
 
@@ -33,7 +33,6 @@ ACCEPTED: Final = (
     accepted("messages.system-anywhere", probes.SYSTEM_LATER),
     accepted("messages.history-accepted", probes.HISTORY),
     accepted("messages.assistant-accepted", probes.RECALL),
-    accepted("messages.tool-accepted", tools.BY_HAND),
 )
 
 REFUSED: Final = (
@@ -52,7 +51,19 @@ REFUSED: Final = (
 )
 
 
-USER: Final = (either("messages.user-accepted", parameters.SHORT, probes.SYSTEM),)
+def unanswered(exchange: Exchange) -> bool:
+    """Whether a request brings the result of the first of several calls, and of no other."""
+    return asked(exchange, "/messages/1/tool_calls/1") is not MISSING and asked(exchange, "/messages/3") is MISSING
+
+
+def _answers_a_call(exchange: Exchange) -> bool:
+    return asked(exchange, "/messages/2/role") == "tool" and not unanswered(exchange)
+
+
+EITHER: Final = (
+    either("messages.user-accepted", parameters.SHORT, probes.SYSTEM),
+    either("messages.tool-accepted", tools.BY_HAND, tools.REQUIRED_CALL, when=_answers_a_call),
+)
 
 
 def _beside_system(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:

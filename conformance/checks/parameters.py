@@ -1,20 +1,22 @@
 """The page's section "Request parameters": what is accepted, and what it brings about."""
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from conformance.check import Group, Violation, beside_control, check, listed, of
 from conformance.checks.errors import beside, mistaken, never_5xx
 from conformance.checks.finish import limit, written
 from conformance.checks.framing import streaming
 from conformance.checks.request import accepted, busy, served
-from conformance.document import MISSING
+from conformance.checks.response import counts
+from conformance.document import MISSING, at
 from conformance.exchange import Exchange
 from conformance.probes import parameters as probes
 from conformance.probes import plain, stream
 from conformance.reading.answers import ROOTS, answer, completion, media_type
-from conformance.reading.requests import asked, legal, unstreamed
+from conformance.reading.requests import asked, legal, streamed, unstreamed
 from conformance.reading.streams import finish_reason, looks_streamed, text
+from conformance.reading.streams import stream as stream_of
 from conformance.reading.witness import Inconclusive, Unobservable
 
 WORDS_PER_TOKEN: Final = 16
@@ -59,10 +61,30 @@ ACCEPTED: Final = (
 )
 
 
-@check("parameters.max-tokens-kept", when=lambda e: unstreamed(e) and legal(e), probes=(plain.CUT_SHORT, plain.LIMITED))
+def streamed_usage(exchange: Exchange) -> list[tuple[Any, str]]:
+    """The `usage` of those chunks of a stream that have one, as far as it came, each with its chunk's place.
+
+    Raises:
+        Unobservable: none has.
+    """
+    pairs = [(at(chunk.payload, "/usage"), chunk.where) for chunk in stream_of(exchange).chunks]
+    if not (found := [(usage, place) for usage, place in pairs if isinstance(usage, Mapping)]):
+        raise Unobservable("no chunk of the stream has a usage")
+    return found
+
+
+@check(
+    "parameters.max-tokens-kept",
+    when=lambda e: legal(e) and (streamed(e) or unstreamed(e)),
+    probes=(plain.CUT_SHORT, plain.LIMITED),
+)
 def max_tokens_kept(exchange: Exchange) -> Iterator[Violation]:
-    """An answer has no more completion tokens than `max_tokens`."""
-    if written(exchange) > limit(exchange):
+    """An answer has no more completion tokens than `max_tokens`; a stream that counts them neither."""
+    if streamed(exchange):
+        for usage, place in streamed_usage(exchange)[-1:]:
+            if (told := counts(usage)[1]) > limit(exchange):
+                yield Violation(expected=f"at most {limit(exchange)}", found=str(told), where=place)
+    elif written(exchange) > limit(exchange):
         yield Violation(
             expected=f"at most {limit(exchange)}",
             found=str(written(exchange)),

@@ -1,6 +1,6 @@
 """The endpoint itself: page sections "Chat Completions" and "Basic request"."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from conformance.check import Check, Group, Grouping, Violation, beside_control, check, listed, of
@@ -57,8 +57,11 @@ def accepted(requirement: str, *probes: Probe, groups: Grouping = beside_control
     return check(requirement, when=of(*probes), probes=probes, groups=groups)(find)
 
 
-def either(requirement: str, *forms: Probe) -> Check:
-    """At least one of several forms that the page leaves open is served; nothing is said where nothing else is."""
+def either(requirement: str, *forms: Probe, when: Callable[[Exchange], bool] = lambda _: True) -> Check:
+    """At least one of several forms that the page leaves open is served; nothing is said where nothing else is.
+
+    `when` picks those requests of the forms that are judged.
+    """
     names = frozenset(form.name for form in forms)
 
     def beside_controls(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterator[Group]:
@@ -80,7 +83,12 @@ def either(requirement: str, *forms: Probe) -> Check:
                 expected="HTTP 200 for one of the forms", found=answer(exchange), where="status", on=exchange.id
             )
 
-    return check(requirement, when=of(*forms), probes=forms, groups=beside_controls)(find)
+    return check(
+        requirement,
+        when=lambda exchange: exchange.probe in names and when(exchange),
+        probes=forms,
+        groups=beside_controls,
+    )(find)
 
 
 @check("request.endpoint-answers", when=of(OPENING), probes=(OPENING,))

@@ -36,10 +36,11 @@ def _stopped(requirement: str, find: Callable[[str, str, Exchange], Iterator[Vio
     """
 
     def every(*exchanges: Exchange) -> Iterator[Violation]:
+        taken = {exchange.step: exchange for exchange in exchanges}
         unstopped = text(exchanges[0])
         shown_any = False
         reasons: list[str] = []
-        for exchange in (exchanges[step] for step in steps if step < len(exchanges)):
+        for exchange in (taken[step] for step in steps if step in taken):
             try:
                 stop = stop_of(exchange, unstopped)
                 yield from find(unstopped.partition(stop)[0], stop, exchange)
@@ -59,6 +60,20 @@ def _ends(before: str, stop: str, exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected=f"nothing after {shown(stop)}", found=shown(said), on=exchange.id)
     elif kept.rstrip() != before.rstrip():
         raise Unobservable(f"the model said something else this time: {shown(said)}")
+
+
+def _string_ends(before: str, stop: str, exchange: Exchange) -> Iterator[Violation]:
+    """As of any sequence; and none of its characters ends the answer by itself."""
+    said = text(exchange).rstrip()
+    sooner = min((before + stop).find(character) for character in stop)
+    if said and said == before[:sooner].rstrip() != before.rstrip() and finish_reason(exchange) == "stop":
+        yield Violation(
+            expected=f"the text before {shown(stop)}: {shown(before)}",
+            found=f"{shown(said)}, as if each character of {shown(stop)} were to stop at",
+            on=exchange.id,
+        )
+        return
+    yield from _ends(before, stop, exchange)
 
 
 def _each_ends(before: str, stop: str, exchange: Exchange) -> Iterator[Violation]:
@@ -90,6 +105,8 @@ def _leaks_nothing(before: str, stop: str, exchange: Exchange) -> Iterator[Viola
     if stop in said:
         yield Violation(expected=f"a text without {shown(stop)}", found=shown(said), on=exchange.id)
     elif said.startswith(before) and rest.strip() and stop.startswith(rest):
+        if finish_reason(exchange) == "length":
+            raise Unobservable(f"the limit may have cut the answer off within {shown(stop)}")
         yield Violation(expected=f"no part of {shown(stop)}", found=shown(said), on=exchange.id)
     elif said.rstrip() != before.rstrip():
         raise Unobservable(f"the model said something else this time: {shown(said)}")
@@ -108,7 +125,7 @@ def _says_stop(before: str, stop: str, exchange: Exchange) -> Iterator[Violation
 
 
 STOPPED: Final = (
-    _stopped("parameters.stop-string-stops", _ends, probes.STRING),
+    _stopped("parameters.stop-string-stops", _string_ends, probes.STRING),
     _stopped("parameters.stop-array-stops", _each_ends, probes.ARRAY),
     _stopped("parameters.stop-excluded", _excludes, probes.STRING, probes.ARRAY),
     _stopped("parameters.stop-reason", _says_stop, probes.STRING, probes.ARRAY, *probes.STREAMED),

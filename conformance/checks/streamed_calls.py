@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from conformance.check import Violation, check, listed, of
+from conformance.checks.finish import cut_off
 from conformance.checks.tools import declared, must_call
 from conformance.document import MISSING, NotJson, at, is_integer, parse, shown
 from conformance.exchange import Exchange
 from conformance.probes import stream
 from conformance.reading.requests import asked, legal, streamed
 from conformance.reading.streams import finish_reason, text, undisturbed
+from conformance.reading.streams import stream as stream_of
 from conformance.reading.witness import Unobservable
 
 STREAMED: Final = (stream.TOOL_CALL, stream.TWO_CALLS)
+_PLACE: Final = "/choices/0/delta/tool_calls"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ def _deltas(exchange: Exchange) -> list[tuple[Any, str]]:
     found = [
         (delta, chunk.where)
         for chunk in undisturbed(exchange).chunks
-        if isinstance(listed_ := at(chunk.payload, "/choices/0/delta/tool_calls"), list)
+        if isinstance(listed_ := at(chunk.payload, _PLACE), list)
         for delta in listed_
     ]
     if not found:
@@ -90,7 +93,7 @@ def _streaming_tools(exchange: Exchange) -> bool:
 @check("tools.stream-calls-when-required", when=of(stream.TOOL_CALL), probes=(stream.TOOL_CALL,))
 def stream_calls_when_required(exchange: Exchange) -> Iterator[Violation]:
     """`tool_choice` required brings a tool call in a stream too; anything but a list of calls is none."""
-    told = [at(chunk.payload, "/choices/0/delta/tool_calls") for chunk in undisturbed(exchange).chunks]
+    told = [at(chunk.payload, _PLACE) for chunk in undisturbed(exchange).chunks]
     if any(isinstance(calls, list) and calls for calls in told):
         return
     must_call(exchange)
@@ -114,6 +117,16 @@ def stream_calls_when_named(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected=shown(wanted), found=shown(name))
     if wanted not in names:
         raise Unobservable(f"no streamed call names a function that was declared: {shown(names)}")
+
+
+@check("tools.stream-none-calls-nothing", when=of(stream.CHOICE_NONE), probes=(stream.CHOICE_NONE,))
+def stream_none_calls_nothing(exchange: Exchange) -> Iterator[Violation]:
+    """`tool_choice` none brings no tool call in a stream either."""
+    for chunk in undisturbed(exchange).chunks:
+        found = at(chunk.payload, _PLACE)
+        if isinstance(found, list) and found:
+            yield Violation(expected="no tool call", found=shown(found), where=chunk.where)
+            return
 
 
 @check("tools.stream-index", when=_streaming_tools, probes=STREAMED)
@@ -147,22 +160,25 @@ def stream_one_call_one_id(exchange: Exchange) -> Iterator[Violation]:
                 yield Violation(expected=f"another id for the call at index {call.index}", found=shown(own))
 
 
-@check("tools.stream-name-declared", when=_streaming_tools, probes=STREAMED)
+@check("tools.stream-name-declared", when=lambda exchange: streamed(exchange) and legal(exchange), probes=STREAMED)
 def stream_name_declared(exchange: Exchange) -> Iterator[Violation]:
     """The function that a streamed call names is one of those declared; a name in parts is joined for that."""
     known = declared(exchange)
+    if not known and all(at(chunk.payload, _PLACE) in (MISSING, None, []) for chunk in stream_of(exchange).chunks):
+        raise Unobservable("no function was declared, and none is called")
     for call in streamed_calls(exchange):
         names = [name for name in call.told("/function/name") if isinstance(name, str) and name]
         if not names or not (set(names) <= set(known) or "".join(names) in known):
-            yield Violation(expected=" or ".join(known), found=shown("".join(names)))
+            expected = " or ".join(known) or "no call, since no function was declared"
+            yield Violation(expected=expected, found=shown("".join(names)))
 
 
 @check("tools.stream-arguments", when=_streaming_tools, probes=STREAMED)
 def stream_arguments(exchange: Exchange) -> Iterator[Violation]:
     """The arguments of a streamed call, joined, are a JSON object."""
     found = streamed_calls(exchange)
-    if finish_reason(exchange) == "length":
-        raise Unobservable("the limit cut the call off")
+    if why := cut_off(exchange):
+        raise Unobservable(f"{why} cut the call off")
     for call in found:
         odd = [part for part in call.told("/function/arguments") if part is not None and not isinstance(part, str)]
         if odd:
@@ -181,7 +197,7 @@ def stream_reason(exchange: Exchange) -> Iterator[Violation]:
     """A stream with tool calls gives the reason tool_calls."""
     _deltas(exchange)
     found = finish_reason(exchange)
-    if found in (MISSING, "length"):
+    if found is MISSING or cut_off(exchange):
         raise Unobservable(f"the stream's reason is {shown(found)}")
     if found != "tool_calls":
         yield Violation(expected='"tool_calls"', found=shown(found))

@@ -30,7 +30,7 @@ from conformance.reading.witness import Inconclusive, Unobservable
 
 
 def _beside_the_same(chosen: Sequence[Exchange], everything: Sequence[Exchange]) -> Iterable[Group]:
-    """Each stream with the exchange that asks the same without a stream."""
+    """Each stream with the exchange that asks the same without a stream; one of calls with calls for the same place."""
     plain = {exchange.probe: exchange for exchange in everything if exchange.step == 0}
     for exchange in chosen:
         name = REQUIRED_CALL.name if exchange.probe == probes.TOOL_CALL.name else exchange.control

@@ -5,17 +5,17 @@ from typing import Any, Final
 
 from conformance.check import Check, Violation, check, in_sequence, listed, of
 from conformance.checks.errors import beside, mistaken, never_5xx
-from conformance.checks.finish import has_calls
-from conformance.checks.messages import in_sequence_with, prompt_tokens
+from conformance.checks.finish import cut_off, has_calls
+from conformance.checks.messages import in_sequence_with, prompt_tokens, unanswered
 from conformance.checks.request import accepted, busy, served
 from conformance.document import MISSING, NotJson, at, parse, shown
 from conformance.exchange import Exchange
 from conformance.probes import parameters
 from conformance.probes import tools as probes
-from conformance.reading.answers import ROOTS, answer, message
+from conformance.reading.answers import ROOTS, answer, head, message
 from conformance.reading.requests import asked, legal, scenario_of, unstreamed
-from conformance.reading.streams import finish_reason, text
-from conformance.reading.witness import Unobservable
+from conformance.reading.streams import text
+from conformance.reading.witness import Inconclusive, Unobservable
 
 ACCEPTED: Final = (
     accepted("tools.definition-accepted", parameters.TOOLS),
@@ -50,14 +50,24 @@ def declared(exchange: Exchange) -> dict[str, Any]:
     }
 
 
+def _made(exchange: Exchange) -> list[tuple[str, Any]]:
+    """As `calls`; an answer that was not read to its end leaves nothing open where no tool was declared."""
+    try:
+        return calls(exchange)
+    except Inconclusive as reason:
+        if declared(exchange):
+            raise
+        raise Unobservable(str(reason)) from reason
+
+
 def must_call(exchange: Exchange) -> None:
     """Nothing, where an answer without calls shows that none was made.
 
     Raises:
-        Unobservable: the limit may have cut the call off.
+        Unobservable: the limit or the filter may have cut the call off.
     """
-    if finish_reason(exchange) == "length":
-        raise Unobservable("the limit cut the answer off before a call was whole")
+    if why := cut_off(exchange):
+        raise Unobservable(f"{why} cut the answer off before a call was whole")
 
 
 @check(
@@ -98,15 +108,25 @@ def _with_tools(exchange: Exchange) -> bool:
     return unstreamed(exchange) and legal(exchange) and bool(declared(exchange))
 
 
-def _each_call(requirement: str, expected: str, wrong: Callable[[Exchange, Any], str], pointer: str) -> Check:
+def _answered(exchange: Exchange) -> bool:
+    return unstreamed(exchange) and legal(exchange)
+
+
+def _each_call(
+    requirement: str,
+    expected: str,
+    wrong: Callable[[Exchange, Any], str],
+    pointer: str,
+    when: Callable[[Exchange], bool] = _with_tools,
+) -> Check:
     """No tool call is wrong: `wrong` takes the exchange and the call, and says what it found, or nothing."""
 
     def find(exchange: Exchange) -> Iterator[Violation]:
-        for place, call in calls(exchange):
+        for place, call in _made(exchange):
             if found := wrong(exchange, call):
                 yield Violation(expected=expected, found=found, where=place + pointer)
 
-    return check(requirement, when=_with_tools, probes=(probes.REQUIRED_CALL,))(find)
+    return check(requirement, when=when, probes=(probes.REQUIRED_CALL,))(find)
 
 
 def _odd_id(_exchange: Exchange, call: Any) -> str:
@@ -142,8 +162,8 @@ def _no_json(exchange: Exchange, call: Any) -> str:
     found = at(call, "/function/arguments")
     if not isinstance(found, str) or _arguments(call) is not MISSING:
         return ""
-    if finish_reason(exchange) == "length":
-        raise Unobservable("the limit cut the arguments off")
+    if why := cut_off(exchange):
+        raise Unobservable(f"{why} cut the arguments off")
     return shown(found)
 
 
@@ -170,7 +190,14 @@ def _unfit(exchange: Exchange, call: Any) -> str:
 EACH: Final = (
     _each_call("tools.call-id", "a non-empty string", _odd_id, "/id"),
     _each_call("tools.call-type", '"function", or no type', _odd_type, "/type"),
-    _each_call("tools.call-name-declared", "the name of a declared function", _undeclared, "/function/name"),
+    _each_call(
+        # Where nothing was declared, there is nothing to call.
+        "tools.call-name-declared",
+        "the name of a declared function",
+        _undeclared,
+        "/function/name",
+        when=_answered,
+    ),
     _each_call("tools.arguments-string", "a string", _odd_arguments, "/function/arguments"),
     _each_call("tools.arguments-json", "JSON in the string", _no_json, "/function/arguments"),
     _each_call("tools.arguments-object", "a JSON object in the string", _no_object, "/function/arguments"),
@@ -210,7 +237,7 @@ def calls_instead_of_content(exchange: Exchange) -> Iterator[Violation]:
 
 @check(
     "tools.no-call-is-falsy",
-    when=lambda exchange: unstreamed(exchange) and legal(exchange),
+    when=_answered,
     probes=(parameters.SHORT,),
 )
 def no_call_is_falsy(exchange: Exchange) -> Iterator[Violation]:
@@ -233,6 +260,8 @@ def echo_accepted(first: Exchange, second: Exchange) -> Iterator[Violation]:
     calls(first)
     if busy(second):
         raise Unobservable(f"the target was busy: {answer(second)}")
+    if unanswered(second) and 400 <= head(second).status < 500:
+        raise Unobservable(f"refused, perhaps since the other calls have no result: {answer(second)}")
     if not served(second):
         yield Violation(expected="HTTP 200", found=answer(second), where="status", on=second.id)
 

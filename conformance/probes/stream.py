@@ -48,11 +48,15 @@ NO_MESSAGES = GREETING.but("stream.no-messages", "A stream asked for without mes
 
 TOOL_CALL = GREETING.but(
     "stream.tool-call",
-    "A forced tool call, streamed.",
-    messages=[parameters.WEATHER],
+    "A question that calls for no tool, and a tool call forced, streamed.",
+    messages=[{"role": "user", "content": "Say hello to Zürich."}],
     tools=[parameters.WEATHER_TOOL],
     tool_choice="required",
     max_tokens=96,
+)
+
+CHOICE_NONE = parameters.CHOICE_NONE.but(
+    "stream.choice-none", "A question that calls for the tool, and no tool wanted, streamed.", stream=True
 )
 
 TWO_CALLS = TOOL_CALL.but(
@@ -69,4 +73,4 @@ TALKS = (GREETING, NO_ACCEPT, SPACED, ACCEPT_JSON, COUNTING, MULTILINGUAL, END_M
 
 REFUSED = (WRONG_KEY, NO_KEY, NO_MESSAGES, UNKNOWN_MODEL, STOP_OBJECT, TEMPERATURE_ABOVE)
 
-PROBES = (*TALKS, *REFUSED, TOOL_CALL, TWO_CALLS)
+PROBES = (*TALKS, *REFUSED, TOOL_CALL, TWO_CALLS, CHOICE_NONE)

@@ -1,6 +1,7 @@
 """Servers that get tools wrong, and some that are odd about them and right."""
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from conformance.document import at
@@ -110,7 +111,6 @@ ASKED: Final = (
         "takes no history that it did not make",
         on(asking("tools.history-by-hand"), DECLINED),
         "tools.history-by-hand",
-        "messages.tool-accepted",
         says="; HTTP 422",
     ),
     faulty(
@@ -203,6 +203,12 @@ CHOICES: Final = (
         on(NAMED, _calls(CLOCK, WEATHER)),
         "tools.named-calls",
         says=f'{CALLS}/1/function/name: "get_time"; "get_weather"',
+    ),
+    faulty(
+        "calls a tool where none was declared",
+        on(asking("plain.documented"), _calls(ROCKET)),
+        "tools.call-name-declared",
+        says=f'{NAME}: the name of a declared function; name is "launch_rocket"',
     ),
     faulty(
         "calls a tool though none is wanted",
@@ -341,6 +347,16 @@ def _raw(body: bytes) -> bytes:
     return json.dumps(json.loads(body), ensure_ascii=False).encode()
 
 
+def _echoing(*calls: dict[str, Any]) -> One:
+    """A request that brings the result of the first of these calls."""
+
+    def one(exchange: Exchange) -> Exchange:
+        document = put(json.loads(exchange.request.body), "/messages/1/tool_calls", list(calls))
+        return replace(exchange, request=replace(exchange.request, body=json.dumps(document).encode()))
+
+    return one
+
+
 CITIES: Final = (WEATHER, {**WEATHER, "id": "call_8"}, {**CLOCK, "id": "call_9"})
 MADE_ODDLY: Final = (
     odd("has no content member beside its calls", on(calling, with_json(MESSAGE + "/content", GONE))),
@@ -369,6 +385,22 @@ MADE_ODDLY: Final = (
         "has no room for a whole call",
         on(first, _calls(_call("get_weather", '{"loc')), _at_the_limit),
         "tools.arguments-",
+    ),
+    odd(
+        "filters the half of a call",
+        on(first, _calls(_call("get_weather", '{"loc')), with_json("/data/choices/0/finish_reason", "content_filter")),
+        "tools.arguments-",
+    ),
+    odd(
+        "filters its answer before a call",
+        on(asking("parameters.tool-choice-required", "parameters.tool-choice-named"), speaking("I", "content_filter")),
+        "tools.named-calls",
+    ),
+    odd(
+        "makes two calls and wants a result of each",
+        after(on(first, _calls(*CITIES[:2])), on(second, _echoing(*CITIES[:2]), DECLINED)),
+        "tools.echo-accepted",
+        "tools.result-",
     ),
     odd(
         "spends the room for its call on words",

@@ -335,13 +335,27 @@ FAILING: Final = (
     ),
 )
 
+
+def _brings_a_result(exchange: Exchange) -> bool:
+    return b'"role":"tool"' in exchange.request.body and exchange.probe != messages.TOOL_WITHOUT_ID.name
+
+
 MINIATURES: Final = (
     *ROLES,
     *TURNS,
     *CROSSED,
     *FAILING,
     *(each for row, probe in ACCEPTED.items() for each in wrongly_refused(row, probe, unseen=_HIDDEN.get(row, ()))),
-    *wrongly_refused("messages.tool-accepted", tools.BY_HAND.name, red=("tools.history-by-hand",)),
+    *wrongly_refused("tools.history-by-hand", tools.BY_HAND.name),
+    faulty(
+        "knows no role called tool",
+        declined_as(_brings_a_result, 422, "VALIDATION_ERROR"),
+        "messages.tool-accepted",
+        "tools.history-by-hand",
+        "tools.echo-accepted",
+        says="status: HTTP 200 for one of the forms; HTTP 422",
+        unseen=("tools.result-",),
+    ),
     *(each for row, probe in REFUSED.items() for each in wrongly_served(row, probe, "messages.never-5xx")),
 )
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from conformance.server.changes import put
 from tests.miniatures.model import faulty
 from tests.miniatures.variants import odd
-from tests.miniatures.wire import Blocks, asking, content, on, rewritten, with_blocks
+from tests.miniatures.wire import Blocks, asking, content, on, rewritten, with_blocks, with_nth
 from tests.miniatures.wire import with_json as json_at
 
 LONG: Final = ", ".join(map(str, range(1, 101)))
@@ -33,6 +33,7 @@ VARIANTS: Final = (
         "has tokens of five words", on(CUT_SHORT, json_at("/data/choices/0/message/content", LONG[: LONG.index(" 16")]))
     ),
 )
+_EIGHT: Final = {"prompt_tokens": 5, "completion_tokens": 8, "total_tokens": 13}
 
 MINIATURES: Final = (
     faulty(
@@ -47,6 +48,12 @@ MINIATURES: Final = (
         "parameters.max-tokens-kept",
         says="at most 3; 8",
         unseen=("finish.length",),
+    ),
+    faulty(
+        "counts more tokens than it may have streamed",
+        on(asking("stream.cut-short"), with_nth(-1, lambda document: document | {"usage": _EIGHT})),
+        "parameters.max-tokens-kept",
+        says="at most 3; 8",
     ),
     faulty(
         "does not look at max_tokens",

@@ -150,7 +150,7 @@ REASONS: Final = (
         "gives its reason in every chunk",
         on(COUNTING, with_chunk(REASON, "stop")),
         "finish.stream-reason-once",
-        says="one finish_reason; ",
+        says="no text after the finish_reason; ",
     ),
     faulty(
         "goes on after its reason",

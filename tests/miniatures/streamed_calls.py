@@ -149,6 +149,19 @@ def _later(name: str, pointer: str, value: Any, says: str) -> Miniature:
 MERGED: Final = ("tools.stream-arguments",)
 
 MINIATURES: Final = (
+    faulty(
+        "calls a tool in a stream though none is wanted",
+        as_told("stream.tool-call", asking("stream.choice-none")),
+        "tools.stream-none-calls-nothing",
+        says='no tool call; [{"index": 0',
+    ),
+    faulty(
+        "calls a tool in a stream where none was declared",
+        as_told("stream.tool-call", asking("stream.no-accept")),
+        "tools.stream-name-declared",
+        says='no call, since no function was declared; "get_weather"',
+        unseen=("stream.",),
+    ),
     _indexed("streams calls without an index", GONE, "nothing"),
     _streamed(
         "streams two calls without an index",

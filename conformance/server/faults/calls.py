@@ -5,7 +5,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from conformance.document import at
-from conformance.server.changes import GONE, Asked, Change, each_answer, each_step, having, in_answers, only, put
+from conformance.server.changes import (
+    GONE,
+    Asked,
+    Change,
+    each_answer,
+    each_step,
+    having,
+    in_answers,
+    only,
+    put,
+    saying,
+)
 from conformance.server.deviation import Fault
 from conformance.server.faults.tools import (
     CALLS,
@@ -19,7 +30,15 @@ from conformance.server.faults.tools import (
     declared,
     messages,
 )
-from conformance.server.generation import CallStart, Step
+from conformance.server.generation import (
+    CallArguments,
+    CallStart,
+    ChatRequest,
+    Finish,
+    Step,
+    Steps,
+    fresh_call_id,
+)
 
 SECOND: Final = CALLS + "/1"
 ARGUMENTS: Final = "/function/arguments"
@@ -69,7 +88,27 @@ def _beside_the_point(asked: Asked) -> bool:
     return choice(asked) == "required" and bool(words) and not any(word in said for word in words)
 
 
+def _undeclared(asked: Asked) -> bool:
+    """A question after what is known, and no tool to look it up."""
+    return not asked.get("tools") and "capital" in str(messages(asked))
+
+
+async def _searching(steps: Steps, _request: ChatRequest) -> Steps:
+    """A call of a tool of the server's own."""
+    await steps.aclose()
+    yield CallStart(index=0, id=fresh_call_id(), name="web_search")
+    yield CallArguments(index=0, fragment='{"query": "capital"}')
+    yield Finish(reason="tool_calls")
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
+    Fault(
+        id="tools-call-of-its-own-tool",
+        does="calls a tool of its own where none was declared",
+        change=only(_undeclared, saying(_searching)),
+        red=("tools.call-name-declared",),
+        says=f'{FIRST}{NAME}: the name of a declared function; name is "web_search"',
+    ),
     Fault(
         id="tools-call-without-id",
         does="gives its calls no id",

@@ -36,7 +36,7 @@ TEXTLESS: Final = (
     "finish.stream-length",
 )
 """What a stream without text does not show."""
-USAGE: Final = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+USAGE: Final = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 
 
 def tools_aside(asked: Asked) -> bool:

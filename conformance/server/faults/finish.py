@@ -55,6 +55,12 @@ def _by_the_total(asked: Asked) -> Change:
     return each_answer(edit) if having("max_tokens")(asked) else each_answer(lambda document: document)
 
 
+def _larger(asked: Asked) -> bool:
+    """A limit of more than 16 tokens."""
+    limit = asked.get("max_tokens")
+    return isinstance(limit, int) and limit > 16
+
+
 def _talked(document: Any) -> Any:
     """Words in the place of calls."""
     choice = document["data"]["choices"][0]
@@ -173,6 +179,22 @@ _ANSWERS: Final = (
         wild=("F-FIN-10",),
     ),
     Fault(
+        id="finish-hides-a-larger-limit",
+        does="says stop where a limit of more than 16 tokens cut an answer off",
+        change=only(_larger, _in_answers("length", "stop")),
+        red=("finish.length",),
+        says='"length": the limit of 24 tokens ended the count; "stop"',
+        wild=("F-FIN-10",),
+    ),
+    Fault(
+        id="finish-hides-the-limit-beside-temperature",
+        does="says stop where the limit cut an answer off for which a temperature was asked",
+        change=only(having("temperature"), _in_answers("length", "stop")),
+        red=("finish.length",),
+        says='"length": the limit of 48 tokens ended the count; "stop"',
+        wild=("F-FIN-10",),
+    ),
+    Fault(
         id="finish-length-by-the-total",
         does="says length where prompt and answer together reach the limit of the answer",
         change=depending(_by_the_total),
@@ -287,7 +309,7 @@ _STREAMS: Final = (
         does="says stop in every chunk of a stream",
         change=in_chunks(_PLACE, lambda reason: reason or "stop"),
         red=("finish.stream-reason-once",),
-        says="one finish_reason; ",
+        says="no text after the finish_reason; ",
         wild=("F-FIN-06",),
     ),
     Fault(

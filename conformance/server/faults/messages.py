@@ -170,7 +170,7 @@ ACCEPTED: Final = (
         does="knows no role called tool",
         change=refusing(having_message(by("tool")), "messages"),
         red=("messages.tool-accepted", "tools.history-by-hand", "tools.echo-accepted"),
-        says="as for parameters.tools; HTTP 422",
+        says="HTTP 200 for one of the forms; HTTP 422",
         unseen=("tools.result-",),
     ),
     Fault(

@@ -15,10 +15,12 @@ from conformance.server.changes import (
     after,
     asking,
     depending,
+    each_chunk,
     in_answers,
     nothing,
     only,
     plain,
+    reason_of,
     replacing,
     streams,
 )
@@ -113,6 +115,14 @@ def _stop_is(kind: type) -> Callable[[Asked], bool]:
     return lambda asked: isinstance(asked.get("stop"), kind)
 
 
+def _overshot(asked: Asked) -> Change:
+    """A usage beside the reason of a stream, of five tokens more than were asked for."""
+    if not isinstance(most := asked.get("max_tokens"), int):
+        return nothing
+    usage = {"prompt_tokens": 9, "completion_tokens": most + 5, "total_tokens": most + 14}
+    return each_chunk(lambda document: document | {"usage": usage} if reason_of(document) else document)
+
+
 def _leaking(stop: str) -> Sequence[Text | Finish]:
     return (*([Text(text=stop[0])] if len(stop) > 1 else []), Finish(reason="stop"))
 
@@ -193,6 +203,20 @@ FAULTS: Final[tuple[Fault, ...]] = (
         red=("parameters.max-tokens-kept-in-text", "finish.length"),
         says="what 3 tokens can write; ",
         unseen=("finish.stream-length",),
+    ),
+    Fault(
+        id="max-tokens-overshot-in-streams",
+        does="counts more tokens than max_tokens at the end of each stream",
+        change=depending(_overshot),
+        red=("parameters.max-tokens-kept",),
+        says="at most 32; 37",
+    ),
+    Fault(
+        id="max-tokens-capped-too-low",
+        does="writes 64 tokens at most, though the model may write more",
+        change=asking(lambda request: replace(request, limit=min(request.limit or 64, 64))),
+        red=("finish.length-only-at-the-limit",),
+        says='another reason: 64 of 512 tokens were written; "length"',
     ),
     Fault(
         id="max-tokens-cap-ignored",
@@ -284,6 +308,14 @@ FAULTS: Final[tuple[Fault, ...]] = (
         change=only(_stop_is(list), stops_become(lambda stop: ("".join(stop),))),
         red=("parameters.stop-array-stops", "parameters.stop-excluded"),
         says="nothing after ",
+    ),
+    Fault(
+        id="stop-string-spread",
+        does="spreads a stop that is a string over its characters",
+        change=only(_stop_is(str), stops_become(lambda stop: tuple("".join(stop)))),
+        red=("parameters.stop-string-stops",),
+        says=", as if each character of ",
+        unseen=("parameters.stop-in-stream",),
     ),
     Fault(
         id="stop-kept",

@@ -161,11 +161,10 @@ REQUEST: Final = (
             "request.raw-utf8",
             "parameters.tool-choice-none",
             "parameters.tool-choice-named",
-            "messages.tool-accepted",
             "tools.history-by-hand",
         ),
         says="status: HTTP 200, as for plain.greeting",
-        unseen=("stream.text-intact", "stream.tool-framing", "tools."),
+        unseen=("stream.text-intact", "stream.tool-framing", "messages.tool-accepted", "tools."),
     ),
     Fault(
         id="request-reads-latin-1",

@@ -17,6 +17,7 @@ from conformance.server.changes import (
     only,
     put,
     refusing,
+    streams,
 )
 from conformance.server.deviation import Fault
 from conformance.server.generation import ChatRequest, Service
@@ -143,8 +144,18 @@ CHOICES: Final = (
         id="tools-required-is-auto",
         does="takes tool_choice required for auto",
         change=_choosing("required", "auto"),
-        red=("tools.required-calls",),
+        red=("tools.required-calls", "tools.stream-calls-when-required"),
         says='a tool call; none; content "Hello"',
+        unseen=("tools.stream-",),
+        wild=("F-TC-14",),
+    ),
+    Fault(
+        id="tools-required-is-auto-in-streams",
+        does="takes tool_choice required for auto in streams",
+        change=only(streams, _choosing("required", "auto")),
+        red=("tools.stream-calls-when-required",),
+        says='a tool call in the deltas; none; text "hello to',
+        unseen=("tools.stream-",),
         wild=("F-TC-14",),
     ),
     Fault(
@@ -167,8 +178,16 @@ CHOICES: Final = (
         id="tools-none-is-auto",
         does="takes tool_choice none for auto",
         change=_choosing("none", "auto"),
-        red=("tools.none-calls-nothing",),
+        red=("tools.none-calls-nothing", "tools.stream-none-calls-nothing"),
         says=f'{FIRST}: no tool call; [{{"id": "call_',
+        wild=("F-TC-14",),
+    ),
+    Fault(
+        id="tools-none-is-auto-in-streams",
+        does="takes tool_choice none for auto in streams",
+        change=only(streams, _choosing("none", "auto")),
+        red=("tools.stream-none-calls-nothing",),
+        says='no tool call; [{"index": 0, "id": "call_',
         wild=("F-TC-14",),
     ),
     Fault(
@@ -213,7 +232,7 @@ RESULTS: Final = (
         id="tools-history-unknown",
         does="refuses the results of calls that it did not make",
         change=refusing(_unissued, "messages"),
-        red=("tools.history-by-hand", "messages.tool-accepted"),
+        red=("tools.history-by-hand",),
         says="HTTP 422",
     ),
     Fault(

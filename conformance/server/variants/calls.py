@@ -19,6 +19,7 @@ from conformance.server.changes import (
     mending,
     only,
     put,
+    refusing,
     saying,
 )
 from conformance.server.deviation import Variant
@@ -29,6 +30,7 @@ from conformance.server.generation import (
     Finish,
     Step,
     Steps,
+    Text,
     Usage,
     fresh_call_id,
 )
@@ -134,6 +136,37 @@ async def _calling(steps: Steps, request: ChatRequest) -> Steps:
     for token in tokens('{"location": "Zürich"}'):
         yield CallArguments(index=0, fragment=token)
     yield Finish(reason="tool_calls")
+
+
+async def _filtered(steps: Steps, _request: ChatRequest) -> Steps:
+    """What a filter stops before the first call."""
+    await steps.aclose()
+    yield Text(text="I")
+    yield Finish(reason="content_filter")
+
+
+async def _filtered_within(steps: Steps, _request: ChatRequest) -> Steps:
+    """What a filter stops in the middle of a call."""
+    async with aclosing(steps):
+        async for step in steps:
+            if isinstance(step, CallArguments) and len(step.fragment) > 1:
+                yield replace(step, fragment=step.fragment[:1])
+                yield Finish(reason="content_filter")
+                return
+            yield step
+
+
+def _unanswered(asked: Asked) -> bool:
+    """A call of the server's own that has no result in the history."""
+    found = asked.get("messages")
+    told = found if isinstance(found, list) else []
+    calls = [call for message in told for call in _listed(at(message, "/tool_calls"))]
+    own = {id_ for call in calls if isinstance(id_ := at(call, "/id"), str) and len(id_) == len(fresh_call_id())}
+    return bool(own - {at(message, "/tool_call_id") for message in told if at(message, "/role") == "tool"})
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 async def _out_of_room(steps: Steps, request: ChatRequest) -> Steps:
@@ -244,6 +277,24 @@ _HOW_MANY: Final = (
     Variant(id="calls-one-of-two", does="makes one call where two would do", change=saying(_first_only)),
     Variant(id="calls-one-too-many", does="makes its first call twice", change=only(_forced, saying(_twice))),
     Variant(id="calls-what-is-offered", does="calls a tool whenever it may", change=only(_offered, saying(_calling))),
+    Variant(
+        id="calls-twice-and-wants-both-results",
+        does="makes its first call twice, and refuses a history in which one has no result",
+        change=after(only(_forced, saying(_twice)), refusing(_unanswered, "messages")),
+        unseen=("tools.echo-accepted", "tools.result-"),
+    ),
+    Variant(
+        id="calls-filtered",
+        does="has a filter that stops every forced call before it is made",
+        change=only(_forced, saying(_filtered)),
+        unseen=NO_CALLS,
+    ),
+    Variant(
+        id="calls-filtered-within",
+        does="has a filter that stops calls in their middle, and shows half of them",
+        change=saying(_filtered_within),
+        unseen=("tools.arguments-", "tools.stream-", "finish.tool-calls"),
+    ),
     Variant(
         id="calls-out-of-room",
         does="spends the room for a call on something else",

@@ -275,11 +275,28 @@ _MEMBERS: Final = (
     ),
 )
 
+
+async def _reason_again(events: StreamEvents) -> StreamEvents:
+    """The reason once more, in a last chunk that counts the tokens."""
+    async with aclosing(events):
+        async for event in events:
+            yield event
+            if isinstance(event, Chunk) and _reason(event.document):
+                choices = [{**event.document["choices"][0], "delta": {}}]
+                usage = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
+                yield Chunk(document={**event.document, "choices": choices, "usage": usage})
+
+
 _REASONS: Final = (
     Variant(
         id="reason-with-the-last-text",
         does="gives the reason in the chunk with the last text or call",
         change=told(_merged),
+    ),
+    Variant(
+        id="reason-again-with-usage",
+        does="gives the reason again in a last chunk that counts the tokens",
+        change=told(_reason_again),
     ),
     Variant(
         id="reason-left-out",

@@ -17,14 +17,16 @@ from conformance.server.changes import (
     after,
     asking,
     depending,
+    finishing,
     having,
     in_answers,
     only,
     saying,
+    streams,
     wording,
 )
 from conformance.server.deviation import Variant
-from conformance.server.generation import ChatRequest, Finish, Steps, Text
+from conformance.server.generation import ChatRequest, Finish, Steps, Text, Usage
 from conformance.server.model import MINI
 from conformance.server.tokens import tokens
 
@@ -158,6 +160,41 @@ def _in_bytes(request: ChatRequest) -> ChatRequest:
     return replace(request, prompt_tokens=more + sum(length(message.get("content")) for message in request.messages))
 
 
+async def _starved_beside(steps: Steps, request: ChatRequest) -> Steps:
+    """Thoughts as long as the limit that are no completion tokens, and no word."""
+    if request.limit is None:
+        async with aclosing(steps):
+            async for step in steps:
+                yield step
+        return
+    await steps.aclose()
+    yield Finish(reason="length", usage=Usage(prompt_tokens=request.prompt_tokens, completion_tokens=0))
+
+
+def _counted_beside(asked: Asked) -> Change:
+    """The thoughts that fill the limit, counted beside the completion."""
+    if not isinstance(limit := asked.get("max_tokens"), int):
+        return after()
+    thoughts = min(limit, 512)
+
+    def edit(usage: Any) -> Any:
+        details = {"completion_tokens_details": {"reasoning_tokens": thoughts}}
+        return {**usage, "total_tokens": usage["prompt_tokens"] + thoughts, **details}
+
+    return in_answers("/data/usage", edit)
+
+
+async def _cut_within_stop(steps: Steps, request: ChatRequest) -> Steps:
+    """Thoughts that nobody sees, and then as much of the text as the limit leaves, which ends within the stop text."""
+    said = ""
+    async with aclosing(steps):
+        async for step in steps:
+            said += step.text if isinstance(step, Text) else ""
+    for token in tokens(said[: said.find(request.stop[0]) + 1]):
+        yield Text(text=token)
+    yield Finish(reason="length")
+
+
 def _lowered(asked: Asked) -> Change:
     return wording(str.lower) if _begins(asked) else after()
 
@@ -229,6 +266,24 @@ _UNWILLING: Final = (
             "tools.result-",
             *NO_WORDS,
         ),
+    ),
+    Variant(
+        id="thinks-until-the-limit-and-counts-beside",
+        does="spends its limit on thoughts that it does not show, and counts them beside the completion",
+        change=only(free, saying(_starved_beside), depending(_counted_beside)),
+        unseen=("finish.", "messages.stateless", "tools.result-", *NO_WORDS),
+    ),
+    Variant(
+        id="brief-where-there-is-little-room",
+        does="says one word where it is told of little room",
+        change=says("1", lambda asked: asked.get("max_tokens") == 3),
+        unseen=("finish.length", "finish.stream-length"),
+    ),
+    Variant(
+        id="filtered-at-the-limit",
+        does="has a filter that stops its answer just where the limit is",
+        change=only(lambda asked: asked.get("max_tokens") == 3, finishing(lambda _: "content_filter")),
+        unseen=("finish.length", "finish.stream-length"),
     ),
     Variant(
         id="tires-before-the-limit",
@@ -348,6 +403,15 @@ _STOPS: Final = (
         id="stops-with-blanks",
         does="leaves blanks where a stop sequence stood",
         change=only(having("stop"), in_answers(_CONTENT, lambda said: said and said + " \n")),
+    ),
+    Variant(
+        id="stops-at-the-limit-within-a-stop-text",
+        does="thinks before it streams, so that its limit ends the text within a stop sequence",
+        change=only(
+            lambda asked: streams(asked) and isinstance(asked.get("stop"), str) and mini(asked),
+            saying(_cut_within_stop),
+        ),
+        unseen=("parameters.stop-in-stream", "parameters.stop-reason"),
     ),
 )
 
