@@ -27,7 +27,7 @@ from conformance.target import Backing, Key, Limits, Target
 _KEY: Final = Key("sgk_" + "5c" * 20)
 _LIMITS: Final = Limits(max_requests=5000, max_tokens=1_000_000)
 _SETTINGS: Final = {
-    "120 declared requests": (Selection(), None),
+    "the declared requests": (Selection(), None),
     "200 generated examples": (Selection(examples=200, seed=1, shrinks=0), None),
     "both sides of a gateway": (Selection(), Backing(model="reference/scripted", max_output_tokens=512, timeout=2)),
 }
