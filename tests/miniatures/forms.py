@@ -117,7 +117,10 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
 )
 
 VARIANTS: Final[tuple[Variant, ...]] = (
-    odd("calls a tool where a word was asked for", as_told("tools.required-call", GREETING, with_json(TEXT, GONE))),
+    odd(
+        "calls a tool where a word was asked for",
+        as_told("tools.required-call", asking(parameters.TOOLS.name), with_json(TEXT, GONE)),
+    ),
     odd("is never read to its end", on(lambda _: True, cut(Ending.DEADLINE, keep=0)), ""),
     odd(
         "does not answer the smallest question in time",
