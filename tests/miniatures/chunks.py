@@ -216,14 +216,14 @@ CONTENTS: Final = (
         on(talks, each_chunk(_called_text)),
         "stream.text-accumulates",
         says='text, as without a stream: "Hello"; none in any delta.content',
-        unseen=UNSAID,
+        unseen=(*UNSAID, "parameters.stop-in-stream"),
     ),
     faulty(
         "only reasons",
         on(talks, with_chunk(CONTENT, "")),
         "stream.text-accumulates",
         says="none in any delta.content",
-        unseen=UNSAID,
+        unseen=(*UNSAID, "parameters.stop-in-stream"),
     ),
     faulty(
         "ends its streams before they began",
