@@ -319,7 +319,13 @@ FAILURES: Final = (
         on(talks, ended_by(LOST + DONE)),
         "stream.error-or-reason",
         says='one of the two; the reason "stop", and an error event',
-        unseen=("stream.", "finish.stream-", "parameters.stop-in-stream", "request.markup-in-text"),
+        unseen=(
+            "stream.",
+            "finish.stream-",
+            "parameters.stop-in-stream",
+            "request.markup-in-text",
+            "tools.stream-none",
+        ),
     ),
     faulty(
         "words the code of a failure",

@@ -165,7 +165,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         change=refusing(_choice("none"), "tool_choice"),
         red=("parameters.tool-choice-none", "tools.echo-accepted"),
         says="tool_choice: not supported",
-        unseen=("tools.none-calls-nothing", "tools.result-"),
+        unseen=("tools.none-calls-nothing", "tools.stream-none", "tools.result-"),
     ),
     Fault(
         id="tool-choice-required-refused",
