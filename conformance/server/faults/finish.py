@@ -308,7 +308,7 @@ _STREAMS: Final = (
         id="finish-in-every-chunk",
         does="says stop in every chunk of a stream",
         change=in_chunks(_PLACE, lambda reason: reason or "stop"),
-        red=("finish.stream-reason-once",),
+        red=("finish.stream-reason-once", "stream.error-or-reason"),
         says="no text after the finish_reason; ",
         wild=("F-FIN-06",),
     ),

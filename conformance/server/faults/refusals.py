@@ -85,13 +85,13 @@ def _listed(_document: Any, failure: Failure) -> Any:
     }
 
 
-def _ignoring(name: str, kind: type) -> Fault:
+def _ignoring(name: str, kind: type, *also: str) -> Fault:
     row = name.replace("_", "-")
     return Fault(
         id=f"{row}-type-ignored",
         does=f"leaves a {name} of the wrong type out",
         change=setting(name, lambda value: isinstance(value, kind)),
-        red=(f"parameters.{row}-type",),
+        red=(f"parameters.{row}-type", *also),
         says="HTTP 4xx for the mistake in the body; HTTP 200",
         wild=("F-PAR-06",),
     )
@@ -163,7 +163,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     _ignoring("max_tokens", dict),
     _ignoring("temperature", list),
     _ignoring("top_p", dict),
-    _ignoring("stop", dict),
+    _ignoring("stop", dict, "stream.errors-before-are-http"),
     _ignoring("seed", dict),
     _ignoring("tools", str),
     _ignoring("tool_choice", int),
@@ -179,7 +179,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         id="mistakes-left-out",
         does="leaves every optional member of a wrong type out",
         change=mending(_untyped),
-        red=(*_TYPES, "parameters.max-tokens-fraction"),
+        red=(*_TYPES, "parameters.max-tokens-fraction", "stream.errors-before-are-http"),
         says="HTTP 4xx for the mistake in the body; HTTP 200",
         wild=("F-PAR-06",),
     ),
