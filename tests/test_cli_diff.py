@@ -43,8 +43,8 @@ def test_a_regression_exits_with_1_and_nothing_else_does(good: Path, bad: Path) 
 
     assert (worse.code, better.code, same.code) == (1, 0, 0)
     assert "stream.errors-before-are-http  MUST, errors, pass → fail" in worse.out
-    assert worse.out.endswith("REGRESSION  1 regression\n")
-    assert better.out.endswith("IMPROVEMENT  1 improvement\n")
+    assert worse.out.endswith("REGRESSION  1 regression, 1 warning\n")
+    assert better.out.endswith("IMPROVEMENT  2 improvements\n")
     assert same.out.endswith("UNCHANGED  nothing changed\n")
 
 
@@ -61,7 +61,7 @@ def test_the_markdown_names_what_broke(good: Path, bad: Path) -> None:
     done = called("diff", good, bad, "--format", "markdown")
 
     assert done.code == 1
-    assert done.out.startswith("## ❌ regression: 1 regression\n")
+    assert done.out.startswith("## ❌ regression: 1 regression, 1 warning\n")
     assert "**<code>stream.errors-before-are-http</code>**" in done.out
 
 
@@ -100,10 +100,13 @@ def test_a_run_against_another_tells_what_changed_in_its_files(bad: Path, url: s
     diff = json.loads((place / "diff.json").read_bytes())
 
     assert done.code == 0, done.said
-    assert "IMPROVEMENT  1 improvement" in done.out
+    assert "IMPROVEMENT  2 improvements" in done.out
     assert schema.defects("diff.schema.json", diff) == ()
-    assert [each["id"] for each in diff["improvements"]] == ["stream.errors-before-are-http"]
-    assert "## ✅ improvement: 1 improvement" in (place / "summary.md").read_text(encoding="utf-8")
+    assert [each["id"] for each in diff["improvements"]] == [
+        "parameters.temperature-above",
+        "stream.errors-before-are-http",
+    ]
+    assert "## ✅ improvement: 2 improvements" in (place / "summary.md").read_text(encoding="utf-8")
     assert 'id="changes"' in (place / "report.html").read_text(encoding="utf-8")
 
     before = {name: (place / name).read_bytes() for name in FILES}

@@ -49,7 +49,7 @@ def needed(requirements: Iterable[str]) -> set[str]:
         ([], 160),
         (["--quick"], QUICK_REQUESTS),
         (["--only", "stream.done-"], 12),
-        (["--only", "auth.wrong-refused"], 2),
+        (["--only", "auth.wrong-refused"], 4),
         (["--class", "tools"], 24),
         (["--basis", "supplement"], 48),
         (["--only", "response", "--class", "core", "--basis", "shown"], 14),

@@ -393,7 +393,9 @@ def test_an_unfilled_draft_of_samples_is_refused(tmp_path: Path) -> None:
     file.write_text(draft(samples.mixed()), encoding="utf-8")
     names = ("response.data-id", "stream.done-is-last")
 
-    with pytest.raises(BadInput, match=r"known 1 \(response.data-id\): reason is left to fill in; .* \(and 5 more\)"):
+    with pytest.raises(
+        BadInput, match=r"known 1 \(response.data-id\): reason is left to fill in; .*and 5 more mistakes\)"
+    ):
         loaded(file, requirements=names, probes=names)
     file.write_text(filled(draft(samples.mixed())), encoding="utf-8")
     assert [each.requirement for each in loaded(file, requirements=names, probes=names)] == list(names)

@@ -239,5 +239,5 @@ def test_the_command_says_how_much_it_may_repeat_and_what_it_found(tmp_path: Pat
     assert "in further rounds, up to " in dry.out
     assert done.code == 0, done.said
     assert report_in(tmp_path)["selection"] == "--only stream.done --repeat 4"
-    assert "requirements were observed " in done.out
+    assert "1 requirement was observed " in done.out
     assert "Invalid value for '--repeat'" in refused(command("run", "--repeat", 0, "--dry-run", key=None))
