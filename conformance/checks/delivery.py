@@ -276,7 +276,7 @@ def as_it_comes(exchange: Exchange) -> Iterator[Violation]:
         raise Unobservable("no text to tell when it came, or the gateway asked its backend for no stream")
     came = exchange.started + arrival(exchange, first.event.span[1])
     over = last.at + last.last_write
-    if came > over - PAUSE / 3:
+    if came > over - PAUSE / 10:  # who waits for the rest comes after it; a machine that is busy may come late
         yield Violation(
             expected=f"text some {PAUSE:g} s before the backend had written all",
             found=f"the first of it {abs(over - came):.2f} s {'before' if came < over else 'after'} that",
