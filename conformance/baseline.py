@@ -218,7 +218,7 @@ def _may_begin(pattern: str, name: str) -> bool:
 
 
 def _meant(word: str, known: Collection[str]) -> str:
-    nearest = difflib.get_close_matches(word, known, n=1)
+    nearest = difflib.get_close_matches(word, known)
     return f"did you mean {nearest[0]}?" if nearest else ""
 
 

@@ -166,6 +166,13 @@ def test_frames_keep_comments_unknown_lines_and_bytes_that_are_not_utf8() -> Non
     assert all(frame.closed for frame in frames)
 
 
+def test_an_id_and_a_name_that_are_not_utf8_are_read_with_what_is_wrong_replaced() -> None:
+    (frame,) = decode(b"id: 7\xff\nevent: a\xff\ndata: x\xff\n\n")
+
+    assert frame.event is not None
+    assert (frame.event.id, frame.event.type, frame.event.data) == ("7\ufffd", "a\ufffd", "x\ufffd")
+
+
 def test_blank_lines_make_no_frames_and_lie_between_the_spans() -> None:
     frames = decode(b"\xef\xbb\xbf\n\ndata: 1\n\n\r\n\rdata: 2\n\n\n")
 
