@@ -441,6 +441,13 @@ def test_the_reason_tells_three_entries_and_counts_the_rest() -> None:
     ]
 
 
+def test_an_aborted_run_knows_of_no_failure() -> None:
+    footer = {"ended": "aborted", "reason": "refused the key"}
+    known, unknown = (judged("broken-1", known=entries, footer=footer).findings[0] for entries in ([entry()], []))
+
+    assert [(each.verdict, each.listed, each.unlisted) for each in (known, unknown)] == [("inconclusive", (), 0)] * 2
+
+
 def test_an_aborted_run_stays_aborted() -> None:
     footer = {"ended": "aborted", "reason": "refused the key"}
     conclusion = judged("fine", known=[entry(until=date(2026, 1, 1))], footer=footer)

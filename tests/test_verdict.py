@@ -323,6 +323,29 @@ def test_a_failure_outweighs_what_is_undecided() -> None:
     assert judged("broken", "cloudy", rows=(row(), row("x.two")), checks=checks).verdict == "nonconformant"
 
 
+def test_an_aborted_run_keeps_what_passed() -> None:
+    conclusion = judged("fine", footer={"ended": "aborted", "reason": "the key was refused"})
+
+    assert (only(conclusion).verdict, only(conclusion).explanation) == (Verdict.PASS, "")
+
+
+@pytest.mark.parametrize(
+    "probe, requests, verdict, reason",
+    [
+        ("fine", 1, "conformant", ""),
+        ("fine", 2, "incomplete", "the footer of the evidence counts 2 requests, and 1 are there"),
+        ("broken", 2, "nonconformant", "1 MUST failed; the footer of the evidence counts 2 requests, and 1 are there"),
+    ],
+)
+def test_evidence_with_another_number_of_requests_than_its_footer_says_is_not_whole(
+    probe: str, requests: int, verdict: str, reason: str
+) -> None:
+    unsent = replace(exchange("unseen"), ended=Ending.UNSENT)
+    conclusion = judged(probe, unsent, footer=COMPLETE | {"requests": requests})
+
+    assert (conclusion.verdict, conclusion.reason) == (verdict, reason)
+
+
 def test_an_aborted_run_says_why_and_nothing_of_conformance() -> None:
     conclusion = judged("broken", footer={"ended": "aborted", "reason": "the key was refused"})
 

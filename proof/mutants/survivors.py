@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ written, or the mutant stands below with the reason why it may live. A survivor 
 so does a reason without its survivor.
 
 `nox -s mutants -- sse checks/ending` runs two modules and renews their rows. The list is `proof/survivors.toml`. A
-module that is not in the table was not run since it was changed last, or not yet.
+module that is not in the table was not run since it was changed last, or not yet, and nothing below speaks of it.
 
 | module | mutants | killed | by timeout | survived |
 | --- | ---: | ---: | ---: | ---: |
@@ -104,11 +104,15 @@ def written(totals: Sequence[Totals], *, order: Sequence[str]) -> None:
     lines = [f"| `{row.module}` | {row.mutants} | {row.killed} | {row.timeout} | {row.survived} |\n" for row in known]
     sums = [sum(getattr(row, name) for row in known) for name in ("mutants", "killed", "timeout", "survived")]
     lines.append(f"| all | {' | '.join(map(str, sums))} |\n")
-    PAGE.write_text(_HEAD + "".join(lines) + "".join(_told(group) for group in _groups()), "utf-8")
+    shown = {row.module for row in known}
+    PAGE.write_text(_HEAD + "".join(lines) + "".join(_told(group, shown) for group in _groups()), "utf-8")
 
 
-def _told(group: dict[str, Any]) -> str:
-    survivors = sorted(_listed(group))
+def _told(group: dict[str, Any], modules: Collection[str]) -> str:
+    """The reason of a group and its survivors in these modules; empty where there are none."""
+    survivors = sorted(each for each in _listed(group) if each.module in modules)
+    if not survivors:
+        return ""
     lines = [f"\n## {group['title']}\n\n{' '.join(group['why'].split())}\n\n```diff\n"]
     place = ""
     for each in survivors:
