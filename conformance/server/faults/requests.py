@@ -102,6 +102,7 @@ REQUEST: Final = (
         change=one_in(30, answering(cut), when=plain, first=20),
         red=("request.answer-is-whole",),
         says="ending: a complete HTTP answer; reset: closed before the body was whole",
+        unseen=("parameters.metadata-same-shape",),
     ),
     Fault(
         id="request-refusals-cut",
