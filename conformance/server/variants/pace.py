@@ -266,11 +266,13 @@ _FAILING: Final = (
     Variant(
         id="fails-now-and-then",
         does="has a backend that fails before the first token of one request in thirty",
-        change=one_in(
-            30,
-            _turning_away(Failure(status=502, code="BACKEND_ERROR", message="The backend failed.")),
-            when=_for_the_model,
-            first=2,
+        change=_at_first_sight(
+            one_in(
+                30,
+                _turning_away(Failure(status=502, code="BACKEND_ERROR", message="The backend failed.")),
+                when=_for_the_model,
+                first=2,
+            )
         ),
     ),
     Variant(
