@@ -384,7 +384,7 @@ async def observe(  # noqa: PLR0913  # what a run is made of
 ) -> Outcome:
     """Send the probes and record every exchange, within the target's limits.
 
-    The opening probe goes first and by itself; the probes marked `alone` go last, one at a time.
+    The opening probe goes first and by itself; the probes marked `alone` follow it, one at a time.
 
     Args:
         probes: the plan.
@@ -407,7 +407,7 @@ async def observe(  # noqa: PLR0913  # what a run is made of
         async with Slot() as slot:
             await run.open(slot, first)
     others = [probe for probe in probes if probe is not first]
-    await run.spread([probe for probe in others if not probe.alone], slots=target.limits.concurrency)
     await run.spread([probe for probe in others if probe.alone], slots=1)
+    await run.spread([probe for probe in others if not probe.alone], slots=target.limits.concurrency)
     ended = Ended.ABORTED if run.reason else Ended.COMPLETE
     return Outcome(ended=ended, reason=run.reason, requests=run.requests)

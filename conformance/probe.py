@@ -128,7 +128,7 @@ class Probe:
     control: str = ""
     """The name of the probe that is the same but for the one thing this one is about."""
     alone: bool = False
-    """Sent last and by itself, since it would disturb others or they it."""
+    """Sent before the others and by itself, since it would disturb them or they it."""
     quick: bool = False
     """Part of the smallest run that says something of every class."""
 

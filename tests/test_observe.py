@@ -30,12 +30,12 @@ from tests.sending import (
 # Order
 
 
-def test_the_opening_goes_first_and_alone_and_the_lonely_probes_last_one_at_a_time() -> None:
+def test_the_opening_goes_first_and_alone_and_the_lonely_probes_follow_it_one_at_a_time() -> None:
     probes = [
-        probe("last-a", alone=True),
+        probe("lone-a", alone=True),
         *(probe(f"p{i}") for i in range(6)),
         OPENING,
-        probe("last-b", alone=True),
+        probe("lone-b", alone=True),
     ]
     in_flight: list[int] = []
 
@@ -51,9 +51,9 @@ def test_the_opening_goes_first_and_alone_and_the_lonely_probes_last_one_at_a_ti
     assert outcome == Outcome(ended=Ended.COMPLETE, reason="", requests=9)
     names = [record.probe for record in watch.records]
     assert names[0] == "opening"
-    assert names[-2:] == ["last-a", "last-b"]
-    assert sorted(names[1:-2]) == [f"p{i}" for i in range(6)]
-    assert (in_flight[0], in_flight[-2:]) == (1, [1, 1])
+    assert names[1:3] == ["lone-a", "lone-b"]
+    assert sorted(names[3:]) == [f"p{i}" for i in range(6)]
+    assert in_flight[:3] == [1, 1, 1]
     assert server.most_at_once == 3
 
 

@@ -90,8 +90,13 @@ def _asked(scenario: Scenario, *, streamed: bool) -> Probe:
         name=f"scripted.{scenario.name}" + ("" if streamed else ".whole"),
         asks=f"A backend that {scenario.does}{form}.",
         steps=(Step(body=_playing(scenario.name, **members), may_fail=scenario.fate is not Fate.DELIVERED),),
+        alone=scenario.name in _TIMED,
         quick=scenario.name in _QUICK and streamed,
     )
+
+
+_TIMED: Final = ("pace-halves",)
+"""Where it is judged when a piece came: what else is under way on a small machine would make it late."""
 
 
 _QUICK: Final = ("text-bytes", "death-in-text-close")
