@@ -341,7 +341,7 @@ def test_evidence_with_another_number_of_requests_than_its_footer_says_is_not_wh
     probe: str, requests: int, verdict: str, reason: str
 ) -> None:
     unsent = replace(exchange("unseen"), ended=Ending.UNSENT)
-    conclusion = judged(probe, unsent, footer=COMPLETE | {"requests": requests})
+    conclusion = judged(probe, unsent, unsent, footer=COMPLETE | {"requests": requests})
 
     assert (conclusion.verdict, conclusion.reason) == (verdict, reason)
 
