@@ -1,9 +1,10 @@
 """A backend that fails, and what the client is told of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from conformance.check import Violation, check, listed
+from conformance.checks.codes import STATUSES
 from conformance.checks.delivery import playing, reached
 from conformance.checks.request import busy, served
 from conformance.document import MISSING, at, shown
@@ -15,15 +16,6 @@ from conformance.reading.streams import Chunk, lasting, looks_streamed
 from conformance.reading.witness import Unobservable
 from conformance.scenario import Fate, Scenario
 
-STATUSES: Final[Mapping[str, tuple[int, ...]]] = {
-    "BACKEND_ERROR": (502,),
-    "BACKEND_TIMEOUT": (504,),
-    "BACKEND_RATE_LIMITED": (429,),
-    "MODEL_UNAVAILABLE": (503,),
-    "UPSTREAM_SHAPE_MISMATCH": (502,),
-    "VALIDATION_ERROR": (422, 400),
-}
-"""The status of each code that may be said of a backend (reference page on error codes)."""
 _FAILING: Final = playing(Fate.TOLD)
 _IN_STREAM: Final = scripted.played(Fate.TOLD, streamed=True)
 _NOT_STREAMED: Final = scripted.played(Fate.TOLD, streamed=False)
