@@ -23,7 +23,9 @@ _BACKOFF: Final = (1.0, 2.0, 4.0)  # seconds, where a throttled answer names non
 _LONGEST_WAIT: Final = 90.0  # seconds before one try
 _MOST_WAITING: Final = 300.0  # seconds of a whole run
 _BREATHERS: Final = (0.5, 1.5)  # seconds before another try of what was away
-_BACKEND_FAILED: Final = frozenset({502, 504})  # the vendor's page on errors: worth one more try
+_AWAY: Final = frozenset({502, 503, 504})
+"""Statuses of what is behind the target. The vendor's page on errors has clients ask once more after 502; a run asks
+many times over, and a backend that fails one request in thirty would by chance fail one of them twice in a row."""
 _SILENCES_TO_GIVE_UP: Final = 5
 
 _THROTTLED: Final = frozenset({"RATE_LIMITED", "BACKEND_RATE_LIMITED"})
@@ -325,9 +327,9 @@ class _Run:
         if _throttled(answer):
             return answer.attempt < _TRIES_WHEN_THROTTLED and not self._at_limit() and await self._throttle(answer)
         tries = 1
-        if answer.ended is Ending.UNREACHABLE or _status(answer) == 503:
+        if answer.ended is Ending.UNREACHABLE or _status(answer) in _AWAY:
             tries = 1 + len(_BREATHERS)
-        elif _status(answer) in _BACKEND_FAILED or (probe is self._opening and answer.ended is Ending.RESET):
+        elif probe is self._opening and answer.ended is Ending.RESET:
             tries = 2
         if answer.attempt >= tries or self._at_limit():
             return False

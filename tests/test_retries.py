@@ -177,10 +177,16 @@ def test_a_step_that_may_fail_is_sent_once(said: bytes) -> None:
 
 
 @pytest.mark.parametrize("status", [502, 504])
-def test_a_failure_of_the_backend_is_worth_one_more_try(status: int) -> None:
+def test_a_failure_of_the_backend_is_worth_two_more_tries(status: int) -> None:
     watch = Watch()
     failure = hostile.answer(b'{"status":"error","error":{"code":"BACKEND_ERROR","message":"no"}}', status=status)
-    with hostile.says_in_turn(hostile.GOOD, failure, failure, hostile.GOOD) as server:
+    with hostile.says_in_turn(hostile.GOOD, failure, failure, failure, failure, hostile.GOOD) as server:
         watch.run(many(1), at(server))
 
-    assert watch.told == [("opening", "complete", False), ("p0", "complete", True), ("p0~2", "complete", False)]
+    assert watch.waits == [0.5, 1.5]
+    assert watch.told == [
+        ("opening", "complete", False),
+        ("p0", "complete", True),
+        ("p0~2", "complete", True),
+        ("p0~3", "complete", False),
+    ]

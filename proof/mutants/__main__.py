@@ -6,14 +6,17 @@ judged over the same evidence, of every kind of run.
 """
 
 import argparse
+import multiprocessing
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
 
 from conformance.check import listed
-from proof.mutants import survivors
+from proof.mutants import reach, survivors
 from proof.mutants.cases import shown
 from proof.mutants.operators import Mutant, mutants
 from proof.mutants.survivors import Survivor, Totals
@@ -45,15 +48,19 @@ def main() -> int:
     """The gate: 0 where the survivors are those that are listed with a reason, no more and no fewer; else 1."""
     parser = argparse.ArgumentParser(prog="python -m proof.mutants", description=__doc__)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"any of {', '.join(MODULES)}")
-    chosen = parser.parse_args().modules
-    if unknown := [name for name in chosen if name not in MODULES]:
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="modules at once")
+    options = parser.parse_args()
+    if unknown := [name for name in options.modules if name not in MODULES]:
         parser.error(f"{unknown[0]} is none of {', '.join(MODULES)}")
     settle()
+    chosen = [name for name in MODULES if name in options.modules or not options.modules]
+    if any(map(_is_check, chosen)):
+        _unchanged()
     totals, wrong = [], 0
-    for name in MODULES:
-        if not chosen or name in chosen:
-            found, left = _run(name)
-            print(f"{name}: {found}", flush=True)
+    # Forked, so that what is shown to the checks is made once for all.
+    with ProcessPoolExecutor(options.workers, mp_context=multiprocessing.get_context("fork")) as pool:
+        for found, left in pool.map(_run, chosen):
+            print(f"{found.module}: {found}", flush=True)
             for complaint in survivors.compared(found, left):
                 print(f"  {complaint}", flush=True)
                 wrong += 1
@@ -62,20 +69,43 @@ def main() -> int:
     return 1 if wrong else 0
 
 
+def _is_check(name: str) -> bool:
+    return name.startswith("checks/")
+
+
+def _unchanged() -> None:
+    """Judge everything with nothing changed, and stop where that is complained of."""
+    for setting in SETTINGS:
+        for identity, found in reach.judged(setting).items():
+            if found.told:
+                sys.exit(f"{identity}: killed though nothing is changed: {found.told}")
+
+
 def _run(name: str) -> tuple[Totals, list[Survivor]]:
     """What became of the mutants of a module, and which of them live."""
-    file = ROOT / f"conformance/{name}.py"
+    source = (ROOT / f"conformance/{name}.py").read_text("utf-8")
     module = f"conformance.{name.replace('/', '.')}"
     stale = resting_on(module)
-    killers = _killers(name, stale)
-    source = file.read_text("utf-8")
-    unchanged, seconds = timed(lambda: outcome(module, source, killers, stale, patience=900.0))
+    tests = [tested_by(*(str(Path("tests") / test) for test in TESTS[name]))] if TESTS.get(name) else []
+    known = [] if name in ENOUGH else _resting(module, stale)
+    is_check = _is_check(name)
+    own = _listed(module) if is_check else known
+    killers = [*tests, *_judging(own, everywhere=is_check)]
+    unchanged, needed = timed(lambda: outcome(module, source, killers, stale, patience=900.0))
     if unchanged != SURVIVED:
         sys.exit(f"{name}: killed though nothing is changed: {unchanged}")
-    patience = seconds * _PATIENCE[0] + _PATIENCE[1]
     counts: Counter[str] = Counter()
     left: list[Survivor] = []
     for mutant in mutants(source):
+        seconds = needed
+        if is_check:
+            bearing = reach.bearing(module, mutant.function, known, SETTINGS)
+            ours, others = ([each for each in bearing if (each in own) is mine] for mine in (True, False))
+            killers = [*tests, *_judging(ours, everywhere=True), *_judging(others, everywhere=True)]
+            seconds += sum(
+                reach.judged(each)[one].seconds for each in SETTINGS for one in bearing if one in each.checks
+            )
+        patience = seconds * _PATIENCE[0] + _PATIENCE[1]
         told = outcome(module, mutant.code, killers, stale, patience=patience)
         counts["survived" if told == SURVIVED else "timeout" if told == TIMEOUT else "killed"] += 1
         if told == SURVIVED:
@@ -91,26 +121,33 @@ def _survivor(name: str, mutant: Mutant) -> Survivor:
     return Survivor(module=name, function=mutant.function, was=mutant.was, now=mutant.now)
 
 
-def _killers(name: str, stale: frozenset[str]) -> Sequence[Killer]:
-    """The module's own tests, then the checks that rest on it."""
-    own = [tested_by(*(str(Path("tests") / test) for test in TESTS[name]))] if TESTS.get(name) else []
-    if name in ENOUGH:
-        return own
-    # By the modules that list them: many a check is made there by a function of another module.
-    known = [check.requirement for each in sorted(stale) for check in listed(vars(sys.modules[each]))]
+def _listed(module: str) -> list[str]:
+    return [check.requirement for check in listed(vars(sys.modules[module]))]
 
-    def judged(setting: Setting) -> Killer:
-        ids = tuple(identity for identity in setting.checks if identity in known)
+
+def _resting(module: str, stale: frozenset[str]) -> list[str]:
+    """The requirements whose checks rest on the module, those that it lists itself first.
+
+    By the modules that list them: many a check is made there by a function of another module.
+    """
+    return list(dict.fromkeys(identity for each in (module, *sorted(stale - {module})) for identity in _listed(each)))
+
+
+def _judging(ids: Sequence[str], *, everywhere: bool) -> list[Killer]:
+    """These requirements over the cases of every kind of run that decides any."""
+
+    def judged(setting: Setting, chosen: tuple[str, ...]) -> Killer:
         everything = shown(setting)
 
         def killer() -> str:
             from proof.mutants.judging import complaint  # noqa: PLC0415  # its checks are to be the mutant's
 
-            return complaint(everything, ids, everywhere=name.startswith("checks/"))
+            return complaint(everything, chosen, everywhere=everywhere)
 
         return killer
 
-    return [*own, *(judged(setting) for setting in SETTINGS)]
+    deciding = ((setting, tuple(identity for identity in ids if identity in setting.checks)) for setting in SETTINGS)
+    return [judged(setting, chosen) for setting, chosen in deciding if chosen]
 
 
 if __name__ == "__main__":

@@ -327,6 +327,7 @@ FORM: Final = (
         "fails over a mistake when a stream is asked for",
         on(asking("stream.no-messages"), with_status(500)),
         "stream.errors-before-are-http",
+        "errors.code-has-its-status",
         says="status: an HTTP error in JSON (4xx); HTTP 500",
     ),
     faulty(
