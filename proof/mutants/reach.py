@@ -74,7 +74,7 @@ def bearing(module: str, function: str, ids: Sequence[str], settings: Sequence[S
     A function that runs when the checks are made may change any of them, and so may the module's own statements.
     """
     file = str(sys.modules[module].__file__)
-    if not function or (file, function) in _made_by():
+    if not function or (file, function) in made_by():
         return list(ids)
     chosen = [
         identity
@@ -85,7 +85,7 @@ def bearing(module: str, function: str, ids: Sequence[str], settings: Sequence[S
 
 
 @cache
-def _made_by() -> frozenset[Place]:
+def made_by() -> frozenset[Place]:
     """The functions that are entered while the modules of the checks are imported."""
     modules = [each for name, each in sys.modules.items() if name.startswith("conformance.checks.")]
     with entering() as entered:

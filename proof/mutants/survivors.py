@@ -19,9 +19,10 @@ _HEAD: Final = """\
 
 Coverage says that a test runs a line; this says that a test would notice if the line were wrong. `nox -s mutants`
 changes our own code in one place at a time (mutmut's operators, and a few of ours on conditions and statements) and
-runs the tests that speak of it. A mutant that no test kills is read by a person. Either a test was missing, and was
-written, or the mutant stands below with the reason why it may live. A survivor without a reason fails the session, and
-so does a reason without its survivor.
+runs the tests that speak of it; of the checks, those that enter the changed function when everything is judged
+unchanged. A mutant that no test kills is read by a person. Either a test was missing, and was written, or the mutant
+stands below with the reason why it may live. A survivor without a reason fails the session, and so does a reason
+without its survivor.
 
 `nox -s mutants -- sse checks/ending` runs two modules and renews their rows. The list is `proof/survivors.toml`. A
 module that is not in the table was not run since it was changed last, or not yet, and nothing below speaks of it.
