@@ -27,8 +27,12 @@ _MOST_REMEMBERED: Final = 4 * 1024 * 1024
 """Bytes of bodies whose readings are kept."""
 
 
+_OVERHEAD: Final = 1024
+"""Bytes that a reading of nothing counts for."""
+
+
 def _weight(exchange: Exchange) -> int:
-    return 1024 + sum(len(piece.data) for piece in exchange.pieces)
+    return _OVERHEAD + sum(len(piece.data) for piece in exchange.pieces)
 
 
 def remembered(reading: Callable[[Exchange], _T]) -> Callable[[Exchange], _T]:
@@ -44,13 +48,11 @@ def remembered(reading: Callable[[Exchange], _T]) -> Callable[[Exchange], _T]:
     def recalled(exchange: Exchange) -> _T:
         nonlocal size
         entry = kept.get(id(exchange))
-        if entry is None or entry[0] is not exchange:
+        if entry is None:  # an exchange that is kept shares its identity with no other
             try:
                 result: _T | Exception = reading(exchange)
             except (Unobservable, Inconclusive, NotJson) as reason:
                 result = reason
-            if before := kept.pop(id(exchange), None):
-                size -= _weight(before[0])
             kept[id(exchange)] = entry = (exchange, result)
             size += _weight(exchange)
             while size > _MOST_REMEMBERED and len(kept) > 1:

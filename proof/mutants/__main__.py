@@ -31,7 +31,8 @@ TESTS: Final = {
     "finding": _VERDICTS,
     "verdict": _VERDICTS,
     "check": ("test_check.py",),
-    **{f"reading/{name}": ("test_reading.py",) for name in ("witness", "requests", "answers", "streams")},
+    "reading/witness": ("test_witness.py", "test_reading.py"),
+    **{f"reading/{name}": ("test_reading.py",) for name in ("requests", "answers", "streams")},
     "clients": ("test_clients.py", "test_clients_differential.py"),
     "checks/garbling": ("test_garbling.py",),
 }
