@@ -33,6 +33,7 @@ _SPENDING: Final = frozenset({402, 403, 429})  # the page's sister pages do not 
 _SPENT: Final = frozenset({"BUDGET_EXCEEDED", "QUOTA_EXCEEDED"})
 _KEY_LACKS: Final = frozenset({"AUTHZ_PERMISSION_DENIED", "AUTH_INSUFFICIENT_SCOPE"})
 _NOT_THERE: Final = frozenset({404, 405})
+_LONGEST_URL: Final = 300  # characters that a message quotes
 _NO_MODEL: Final = "model_not_found"  # in any case: OpenAI's surface writes it small
 _SILENT: Final = frozenset({Ending.UNREACHABLE, Ending.TIMEOUT, Ending.DEADLINE, Ending.NOT_HTTP})
 
@@ -125,6 +126,13 @@ def _no_endpoint(answer: Exchange, target: Target) -> str:
     if response is None:
         return ""
     status = response.status
+    if 300 <= status < 400:
+        place = response.header("Location") or ""
+        led = f" to {place}" if place and place.isascii() and place.isprintable() and len(place) <= _LONGEST_URL else ""
+        return (
+            f"{target.endpoint} redirects{led} ({status}), and no redirect is followed;"
+            " give the URL that serves the endpoint itself"
+        )
     kind = (response.header("Content-Type") or "").partition(";")[0].strip().casefold()
     page = 200 <= status < 300 and kind == "text/html" and _document(answer) is MISSING
     if not page and (status not in _NOT_THERE or _code(answer).casefold() == _NO_MODEL):

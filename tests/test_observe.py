@@ -248,12 +248,35 @@ def test_an_opening_that_finds_no_endpoint_ends_the_run_and_names_the_url(said: 
 
 
 @pytest.mark.parametrize(
+    "headers,led",
+    [
+        ([("Location", "https://grid.example/v1/inference/chat")], " to https://grid.example/v1/inference/chat"),
+        ([("Location", "/" + "a" * 299)], " to /" + "a" * 299),
+        ([("Location", "/" + "a" * 300)], ""),
+        ([("Location", "/\xe9")], ""),
+        ([("Location", "/\x1b[2J")], ""),
+        ([], ""),
+    ],
+)
+def test_an_opening_that_is_redirected_ends_the_run_and_says_where_it_leads(
+    headers: list[tuple[str, str]], led: str
+) -> None:
+    with hostile.sends(hostile.answer(b"", status=308, headers=headers)) as server:
+        outcome = Watch().run(many(3), at(server))
+
+    assert (outcome.ended, outcome.requests) == (Ended.ABORTED, 1)
+    assert outcome.reason == (
+        f"{server.url}/v1/inference/chat redirects{led} (308), and no redirect is followed;"
+        " give the URL that serves the endpoint itself"
+    )
+
+
+@pytest.mark.parametrize(
     "said",
     [
         hostile.answer(b"{}", kind="text/html"),
         hostile.failure("INTERNAL", status=500),
         hostile.failure("FORBIDDEN", status=403),
-        hostile.answer(b"", status=302, headers=[("Location", "/login")]),
     ],
 )
 def test_any_other_answer_to_the_opening_is_evidence_and_the_run_goes_on(said: bytes) -> None:
