@@ -1,32 +1,42 @@
 """What a scenario of the scripted backend was to bring about, where no request reached that backend."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
+from conformance.arrival import Arrival
 from conformance.checks import CHECKS
-from conformance.exchange import Exchange
+from conformance.exchange import Ending, Exchange, Piece, Request, Response
 from conformance.finding import Finding, Verdict, judged
 from conformance.requirement import catalogue
-from tests.miniatures.behind import observed
-from tests.miniatures.innocent import innocent
-from tests.miniatures.wire import refused
 
 BROUGHT_ABOUT = {
     "errors.backend-error-code": "failures.backend-error",
     "errors.backend-rate-limited-retry-after": "failures.backend-rate-limited",
     "finish.content-filter": "failures.content-filter",
 }
+REFUSAL = b'{"status":"error","data":null,"error":{"code":"MODEL_NOT_FOUND","message":"no"},"meta":{"request_id":"r"}}'
+SCENARIO = "[scenario:http-500:7e]"
+ARRIVAL = Arrival(
+    tag="7e", scenario="http-500", method="POST", path="/v1", headers=(), body=b"", streamed=False, at=1.0
+)
 
 
 def turned_away(probe: str, *, text: str, reached: bool = False) -> Exchange:
     """A request with this text, refused with the status and the code of another trouble."""
-    (one,) = (exchange for exchange in innocent().exchanges if exchange.probe == probe)
-    document = json.loads(one.request.body) | {"messages": [{"role": "user", "content": text}]}
-    arrivals = next(exchange.arrivals for exchange in observed().exchanges if exchange.arrivals) if reached else ()
-    asked = replace(one.request, body=json.dumps(document).encode())
-    return replace(refused(404, "MODEL_NOT_FOUND")(one), request=asked, arrivals=arrivals)
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
+    return Exchange(
+        probe=probe,
+        request=Request(method="POST", url="http://x/", headers=(("Authorization", "Bearer ***"),), body=body),
+        response=Response(
+            status=404, reason="", http_version="HTTP/1.1", headers=(("Content-Type", "application/json"),), at=0.1
+        ),
+        pieces=(Piece(at=0.2, data=REFUSAL),),
+        ended=Ending.COMPLETE,
+        started=0.0,
+        elapsed=0.3,
+        arrivals=(ARRIVAL,) if reached else (),
+    )
 
 
 def found(requirement: str, exchange: Exchange) -> Finding:
@@ -35,7 +45,7 @@ def found(requirement: str, exchange: Exchange) -> Finding:
 
 @pytest.mark.parametrize("requirement, probe", BROUGHT_ABOUT.items())
 def test_nothing_is_blamed_where_the_backend_was_not_reached(requirement: str, probe: str) -> None:
-    told = found(requirement, turned_away(probe, text="[scenario:http-500:7e]"))
+    told = found(requirement, turned_away(probe, text=SCENARIO))
 
     assert told.verdict is Verdict.INCONCLUSIVE
     assert "no request reached the scripted backend: HTTP 404" in told.explanation
@@ -43,9 +53,7 @@ def test_nothing_is_blamed_where_the_backend_was_not_reached(requirement: str, p
 
 @pytest.mark.parametrize("requirement, probe", BROUGHT_ABOUT.items())
 def test_what_reached_the_backend_is_judged(requirement: str, probe: str) -> None:
-    told = found(requirement, turned_away(probe, text="[scenario:http-500:7e]", reached=True))
-
-    assert told.verdict is Verdict.FAIL
+    assert found(requirement, turned_away(probe, text=SCENARIO, reached=True)).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize("requirement, probe", BROUGHT_ABOUT.items())
