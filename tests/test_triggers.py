@@ -1,14 +1,13 @@
 """What a scenario of the scripted backend was to bring about, where no request reached that backend."""
 
-import json
-
 import pytest
 
 from conformance.arrival import Arrival
 from conformance.checks import CHECKS
-from conformance.exchange import Ending, Exchange, Piece, Request, Response
+from conformance.exchange import Exchange
 from conformance.finding import Finding, Verdict, judged
 from conformance.requirement import catalogue
+from tests.exchanges import answered
 
 BROUGHT_ABOUT = {
     "errors.backend-error-code": "failures.backend-error",
@@ -24,19 +23,8 @@ ARRIVAL = Arrival(
 
 def turned_away(probe: str, *, text: str, reached: bool = False) -> Exchange:
     """A request with this text, refused with the status and the code of another trouble."""
-    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
-    return Exchange(
-        probe=probe,
-        request=Request(method="POST", url="http://x/", headers=(("Authorization", "Bearer ***"),), body=body),
-        response=Response(
-            status=404, reason="", http_version="HTTP/1.1", headers=(("Content-Type", "application/json"),), at=0.1
-        ),
-        pieces=(Piece(at=0.2, data=REFUSAL),),
-        ended=Ending.COMPLETE,
-        started=0.0,
-        elapsed=0.3,
-        arrivals=(ARRIVAL,) if reached else (),
-    )
+    asked = {"messages": [{"role": "user", "content": text}]}
+    return answered(REFUSAL, asked=asked, status=404, probe=probe, arrivals=(ARRIVAL,) if reached else ())
 
 
 def found(requirement: str, exchange: Exchange) -> Finding:

@@ -154,8 +154,6 @@ def not_in_one_burst(exchange: Exchange, control: Exchange) -> Iterator[Violatio
     first, last = arrivals[0], arrivals[-1]
     if last - first >= SPREAD * last:
         return
-    if last < TELLING:
-        raise Unobservable(f"the whole answer was there after {last:.2f} s, too soon to tell")
     if len({round(moment / MOMENT) for moment in arrivals}) > len(arrivals) * APART:
         raise Unobservable(f"nothing for {first:.2f} s, then a chunk at a time: late, and fast from then on")
     begun = min(_arrivals(control), default=last)

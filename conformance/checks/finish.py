@@ -110,7 +110,7 @@ def _in_mid_count(exchange: Exchange) -> bool:
     try:
         return (
             written(exchange) == limit(exchange) - (exchange.probe == parameters.LONG_OVER_CAP.name)
-            and finish_reason(exchange) in REASONS
+            and finish_reason(exchange) in ("stop", "length")
             and _COUNTS[exchange.probe] not in text(exchange)
             and re.search(r"\d,\s*\d*\s*\Z", text(exchange)) is not None
         )
@@ -178,7 +178,7 @@ def length_only_at_the_limit(exchange: Exchange, *above: Exchange) -> Iterator[V
 
     A large limit may be above one of the model's that nobody told; one that was told is reached as far as its half.
     """
-    own = [most - 1 for other in above if is_integer(most := asked(other, "/max_tokens"))]
+    own = [limit(other) - 1 for other in above]
     most = min([limit(exchange), *own])
     if most > SMALL and not own:
         raise Unobservable(f"the model's own limit may be below {most} tokens")
@@ -246,7 +246,7 @@ def stream_says_why(exchange: Exchange) -> Iterator[Violation]:
 def stream_length(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
     """A streamed answer cut off by `max_tokens` has the reason length."""
     longer, shorter = streamed_text(control), streamed_text(exchange)
-    if not shorter or not longer.startswith(shorter) or longer == shorter:
+    if not longer.startswith(shorter) or longer == shorter:
         raise Unobservable("with more room the model wrote something else, or no more: nothing shows a cut")
     if len(shorter.encode("utf-8", "surrogatepass")) < limit(exchange):
         raise Unobservable(f"{shown(shorter)} may be less than {limit(exchange)} tokens: nothing shows a cut")

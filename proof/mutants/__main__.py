@@ -35,7 +35,8 @@ TESTS: Final = {
     **{f"reading/{name}": ("test_reading.py",) for name in ("requests", "answers", "streams")},
     "clients": ("test_clients.py", "test_clients_differential.py"),
     "checks/garbling": ("test_garbling.py",),
-    "checks/request": ("test_triggers.py",),
+    "checks/finish": ("test_finish.py", "test_triggers.py"),
+    **{f"checks/{name}": ("test_triggers.py",) for name in ("refusals", "request")},
 }
 """The tests of a module's own, run before any check is judged by it."""
 ENOUGH: Final = ("sse", "baseline", "stability", "finding", "verdict")

@@ -166,6 +166,16 @@ def _timed(said: float, ended: float) -> One:
     return one
 
 
+def _fast(exchange: Exchange) -> Exchange:
+    """A second of silence, and then two pieces in a millisecond."""
+    pieces = tuple(replace(piece, at=1.0 + number / 2000) for number, piece in enumerate(exchange.pieces))
+    return replace(exchange, pieces=pieces, elapsed=pieces[-1].at)
+
+
+def _silent(document: Any) -> Any:
+    return put(document, CONTENT, "")
+
+
 def _throttled(*names: str) -> Change:
     """Some requests get a 429 first, and their answer at the second try."""
 
@@ -266,6 +276,12 @@ FRAMING: Final = (
         after(on(COUNTING, _timed(1.0, 1.01)), on(asking("stream.greeting"), _timed(1.0, 1.01))),
         "stream.not-in-one-burst",
     ),
+    odd(
+        "thinks for a second about a count, and for ever about a word",
+        after(on(COUNTING, _timed(1.0, 1.01)), on(asking("stream.greeting"), with_nth(1, _silent))),
+        "stream.not-in-one-burst",
+    ),
+    odd("thinks for a second, and then writes fast", on(COUNTING, _fast), "stream.not-in-one-burst"),
     odd("answers too fast to tell how", on(COUNTING, _timed(0.05, 0.05)), "stream.not-in-one-burst"),
     odd("pauses before its last word", on(COUNTING, _timed(1.0, 2.0))),
     odd("starts late", on(streams, _later(20.0)), "stream.not-in-one-burst"),

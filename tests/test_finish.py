@@ -1,0 +1,108 @@
+"""How an answer ends, at the edges: what is a limit reached, and what only looks like one."""
+
+from typing import Any
+
+import pytest
+
+from conformance.checks import CHECKS, finish
+from conformance.finding import Finding, Verdict, judged
+from conformance.requirement import catalogue
+from tests.exchanges import completed, streamed
+
+
+def found(requirement: str, *exchanges: Any) -> Finding:
+    return judged(catalogue()[requirement], CHECKS[requirement], exchanges)
+
+
+@pytest.mark.parametrize(
+    "reason, ended",
+    [("length", "the limit"), ("content_filter", "the filter"), ("stop", ""), (None, ""), (["length"], ""), ({}, "")],
+)
+def test_what_cut_an_answer_off_is_told_by_its_reason(reason: Any, ended: str) -> None:
+    assert finish.cut_off(completed("Hi.", reason=reason)) == ended
+
+
+COUNTS = {"plain.limited": (24, 100), "parameters.long-over-cap": (512, 2000), "parameters.stopped": (48, 40)}
+
+
+def counted(probe: str, text: str, *, reason: str = "stop", step: int = 0) -> Finding:
+    """What a count shows that stands at its limit."""
+    limit, _ = COUNTS[probe]
+    above = probe == "parameters.long-over-cap"
+    asked = {"max_tokens": limit + above}
+    return found("finish.length", completed(text, reason=reason, tokens=limit, asked=asked, probe=probe, step=step))
+
+
+@pytest.mark.parametrize("probe", COUNTS)
+def test_a_count_that_its_limit_ends_is_not_at_an_end_of_its_own(probe: str) -> None:
+    told = counted(probe, "1, 2, 3,")
+
+    assert told.verdict is Verdict.FAIL
+    assert [(each.where, each.found) for _, each in told.violations] == [("/data/choices/0/finish_reason", '"stop"')]
+    assert counted(probe, "1, 2, 3,", reason="length").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("probe", COUNTS)
+def test_a_count_whose_end_falls_on_its_limit_shows_nothing(probe: str) -> None:
+    assert counted(probe, f"1, 2, 3, {COUNTS[probe][1]}").verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("probe", COUNTS)
+@pytest.mark.parametrize("reason", ["content_filter", "tool_calls", "enough"])
+def test_a_count_that_something_else_ends_shows_nothing(probe: str, reason: str) -> None:
+    assert counted(probe, "1, 2, 3,", reason=reason).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_count_that_is_asked_to_stop_may_do_so_at_its_limit() -> None:
+    assert counted("parameters.stopped", "1, 2, 3, ", step=1).verdict is Verdict.INCONCLUSIVE
+
+
+def ended_early(limit: int, *, spent: int, cap: int | None = None) -> Verdict:
+    """What is said of the reason length, beside a request above the model's own limit where that is told."""
+    early = completed("1, 2, 3,", reason="length", tokens=spent, asked={"max_tokens": limit})
+    above = [] if cap is None else [completed("Hi.", asked={"max_tokens": cap + 1}, probe="parameters.over-cap")]
+    return found("finish.length-only-at-the-limit", early, *above).verdict
+
+
+@pytest.mark.parametrize("limit, cap", [(150, None), (200, None), (150, 512), (200, 512), (512, 200)])
+def test_a_small_limit_is_reached_when_it_is_full(limit: int, cap: int | None) -> None:
+    most = min(limit, cap or limit)
+
+    assert ended_early(limit, spent=most - 1, cap=cap) is Verdict.FAIL
+    assert ended_early(limit, spent=most, cap=cap) is Verdict.PASS
+
+
+def test_a_large_limit_may_be_above_one_that_nobody_told() -> None:
+    assert ended_early(201, spent=30) is Verdict.INCONCLUSIVE
+    assert ended_early(1000, spent=500) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("limit, cap, half", [(1000, 511, 255), (400, 512, 200), (201, 512, 100)])
+def test_a_large_limit_that_was_told_is_reached_as_far_as_its_half(limit: int, cap: int, half: int) -> None:
+    assert ended_early(limit, spent=half, cap=cap) is Verdict.PASS
+    assert ended_early(limit, spent=half - 1, cap=cap) is Verdict.FAIL
+
+
+def short_stream(*texts: str, control: tuple[str, ...], reason: str = "stop") -> Verdict:
+    """What is said of a stream of three tokens at the most, beside the same with more room."""
+    short = streamed(
+        *texts, reason=reason, asked={"max_tokens": 3}, probe="stream.cut-short", control="stream.counting"
+    )
+    return found("finish.stream-length", short, streamed(*control, probe="stream.counting")).verdict
+
+
+def test_a_stream_of_as_many_bytes_as_tokens_was_cut_off() -> None:
+    assert short_stream("1, ", control=("1, ", "2, 3")) is Verdict.FAIL
+    assert short_stream("1, ", control=("1, ", "2, 3"), reason="length") is Verdict.PASS
+
+
+def test_a_stream_that_ends_within_a_character_was_cut_off() -> None:
+    assert short_stream("1, \ud83d", control=("1, \ud83d", "2, 3")) is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "texts, control",
+    [(("1,",), ("1, 2",)), (("1, 2",), ("1, 2",)), (("a, b",), ("1, 2, 3",)), (("",), ("1, 2, 3",)), ((), ("1, 2",))],
+)
+def test_a_stream_that_may_have_ended_by_itself_shows_nothing(texts: tuple[str, ...], control: tuple[str, ...]) -> None:
+    assert short_stream(*texts, control=control) is Verdict.INCONCLUSIVE
