@@ -5,7 +5,7 @@ from typing import Final
 
 from conformance.check import Check, Group, Violation, beside_control, check, listed
 from conformance.checks.request import busy, served
-from conformance.document import MISSING, at, shown
+from conformance.document import at, shown
 from conformance.exchange import Exchange
 from conformance.generate.asked import AGAIN, BASE, DEFECT, PREFIX, TEXT, VALID
 from conformance.generate.defects import Grade, grade_among
@@ -116,7 +116,7 @@ def _named(exchange: Exchange, defect: Defect) -> Iterator[Violation]:
     """The member that is wrong, or the missing one, or what holds it, is named: unions blur which of them it was."""
     _client_error(exchange)
     details = at(error_document(exchange), "/error/details")
-    if details is MISSING or not isinstance(details, list) or not details:
+    if not isinstance(details, list) or not details:
         raise Unobservable("the error has no details")
     fields = [found for row in details if isinstance(found := at(row, "/field"), str)]
     names = [word for word in defect.pointer.split("/") if word and not word.isdigit()]

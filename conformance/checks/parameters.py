@@ -73,11 +73,7 @@ def streamed_usage(exchange: Exchange) -> list[tuple[Any, str]]:
     return found
 
 
-@check(
-    "parameters.max-tokens-kept",
-    when=lambda e: legal(e) and (streamed(e) or unstreamed(e)),
-    probes=(plain.CUT_SHORT, plain.LIMITED),
-)
+@check("parameters.max-tokens-kept", when=legal, probes=(plain.CUT_SHORT, plain.LIMITED))
 def max_tokens_kept(exchange: Exchange) -> Iterator[Violation]:
     """An answer has no more completion tokens than `max_tokens`; a stream that counts them neither."""
     if streamed(exchange):

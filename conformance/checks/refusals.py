@@ -133,9 +133,7 @@ def _names_the_field(exchange: Exchange) -> Iterator[Violation]:
     if not isinstance(details, list) or not details:
         raise Unobservable("the error has no details")
     member, fields = _MEMBERS[exchange.probe], [at(row, "/field") for row in details]
-    named = [
-        field if field not in _HOLDERS else at(row, "/message") for field, row in zip(fields, details, strict=True)
-    ]
+    named = [at(row, "/message" if at(row, "/field") in _HOLDERS else "/field") for row in details]
     if not any(isinstance(name, str) and member in name for name in named):
         yield Violation(expected=member, found=shown(fields), where="/error/details")
 

@@ -36,7 +36,11 @@ TESTS: Final = {
     "clients": ("test_clients.py", "test_clients_differential.py"),
     "checks/garbling": ("test_garbling.py",),
     "checks/finish": ("test_finish.py", "test_triggers.py"),
-    **{f"checks/{name}": ("test_triggers.py",) for name in ("refusals", "request")},
+    "checks/generated": ("test_generated_checks.py",),
+    "checks/messages": ("test_messages.py",),
+    "checks/parameters": ("test_parameters.py",),
+    "checks/refusals": ("test_refusals.py", "test_triggers.py"),
+    "checks/request": ("test_triggers.py",),
 }
 """The tests of a module's own, run before any check is judged by it."""
 ENOUGH: Final = ("sse", "baseline", "stability", "finding", "verdict")
