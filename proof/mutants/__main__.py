@@ -41,6 +41,7 @@ TESTS: Final = {
     "checks/parameters": ("test_parameters.py",),
     "checks/refusals": ("test_refusals.py", "test_triggers.py"),
     "checks/request": ("test_triggers.py",),
+    **{f"checks/{name}": (f"test_{name}.py",) for name in ("stopping", "streamed_calls", "streamed_text")},
 }
 """The tests of a module's own, run before any check is judged by it."""
 ENOUGH: Final = ("sse", "baseline", "stability", "finding", "verdict")
@@ -108,7 +109,7 @@ def _run(name: str) -> tuple[Totals, list[Survivor]]:
         if is_check:
             bearing = reach.bearing(module, mutant.function, known, SETTINGS)
             ours, others = ([each for each in bearing if (each in own) is mine] for mine in (True, False))
-            killers = [*tests, *_judging(ours, everywhere=True), *_judging(others, everywhere=True)]
+            killers = [*_judging(ours, everywhere=True), *tests, *_judging(others, everywhere=True)]
             seconds += sum(
                 reach.judged(each)[one].seconds for each in SETTINGS for one in bearing if one in each.checks
             )
