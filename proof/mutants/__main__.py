@@ -43,7 +43,7 @@ TESTS: Final = {
     "checks/request": ("test_triggers.py",),
     **{f"checks/{name}": (f"test_{name}.py",) for name in ("stopping", "streamed_calls", "streamed_text")},
 }
-"""The tests of a module's own, run before any check is judged by it."""
+"""The tests of a module's own, beside the checks that are judged by it."""
 ENOUGH: Final = ("sse", "baseline", "stability", "finding", "verdict")
 """Modules whose own tests must kill every mutant, though checks rest on them."""
 _CHECKS: Final = sorted(found.stem for found in ROOT.glob("conformance/checks/[!_]*.py"))
