@@ -104,7 +104,7 @@ class Step:
     """Sent as it is instead of the body."""
     method: str = "POST"
     path: str = ""
-    """Another path than the endpoint's."""
+    """Another path than the endpoint's, behind the target's URL."""
     writing: Writing = Writing.PLAIN
     auth: Auth = Auth.KEY
     headers: tuple[tuple[str, str | None], ...] = ()

@@ -71,14 +71,20 @@ def unbroken(exchanges: Sequence[Exchange], drawn: Drawn) -> Iterator[Body]:
 
 def _found(identity: str, check: Check, exchanges: Sequence[Exchange]) -> Exchange | None:
     """The smallest generated request that broke a requirement which no declared one broke."""
-    finding = judged(catalogue()[identity], check, exchanges)
+    row = catalogue()[identity]
+    finding = judged(row, check, [exchange for exchange in exchanges if exchange.profile in row.profiles])
     if finding.verdict is not Verdict.FAIL:
         return None
     broke = {name for name, _ in finding.violations}
     guilty = [exchange for exchange in exchanges if exchange.id in broke]
     if not guilty or any(not exchange.probe.startswith(PREFIX) for exchange in guilty):
         return None
-    able = [exchange for exchange in guilty if exchange.probe.startswith((VALID, DEFECT))]
+    able = [
+        exchange
+        for exchange in guilty
+        if exchange.probe.startswith((VALID, DEFECT))
+        and isinstance(sent(exchange), Mapping)  # nothing else has members
+    ]
     return min(able, key=lambda exchange: len(exchange.request.body), default=None)
 
 

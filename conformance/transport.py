@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import urljoin
 
 import httpx
 
@@ -122,7 +121,7 @@ def outgoing(step: Step, *, target: Target, key: str, earlier: tuple[Any, ...]) 
         Unrenderable: the step echoes what the earlier answers do not hold.
         KeyError: the target has no such trigger and no backend that does it; the plan leaves such a probe out.
     """
-    url = urljoin(target.endpoint, step.path) if step.path else target.endpoint
+    url = target.url.rstrip("/") + step.path if step.path else target.endpoint
     headers = _headers(step, key)
     if step.raw is not None:
         return Outgoing(method=step.method, url=url, headers=headers, body=step.raw)

@@ -8,8 +8,10 @@ import pytest
 from conformance.check import Violation
 from conformance.checks import CHECKS, generated
 from conformance.exchange import Exchange
-from conformance.generate.asked import AGAIN, DEFECT, VALID
+from conformance.generate.asked import AGAIN, DEFECT, TEXT, VALID
 from conformance.generate.defects import Grade
+from conformance.generate.texts import TEXTS
+from conformance.generate.valid import forms
 from conformance.reading.witness import Unobservable
 from tests.exchanges import answered, completed
 
@@ -104,3 +106,61 @@ def test_what_was_not_refused_names_no_field(status: int) -> None:
 def test_an_error_without_details_names_no_field(details: Any) -> None:
     with pytest.raises(Unobservable, match="no details"):
         told("parameters.generated-names-the-field", refused(NO_CONTENT, details=details))
+
+
+def test_what_is_no_json_may_have_a_code_of_its_own() -> None:
+    text = replace(refused({}, code="MALFORMED_BODY"), probe=TEXT + min(TEXTS))
+
+    with pytest.raises(Unobservable, match="a code of its own"):
+        told("parameters.generated-says-validation", text)
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+def calling(call: dict[str, Any], **members: Any) -> dict[str, Any]:
+    return {
+        "messages": [{"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f"}, **call}], **members}]
+    }
+
+
+def declaring(schema: Any) -> dict[str, Any]:
+    return {"tools": [{"function": {"name": "f", "description": "d", "parameters": schema}}]}
+
+
+FORMS = {
+    "text parts": user([{"type": "text", "text": "Hi."}]),
+    "content of blanks": user("\t\u001f"),
+    "stop sequence of blanks": {"stop": ["a", "\n"]},
+    "calls without content": calling({"type": "function"}),
+    "null beside calls": calling({"type": "function"}, content=None),
+    "call without a type": calling({}, content="Hi."),
+    "a schema of several types": declaring({"properties": {"a": {"type": ["string", "null"]}}}),
+    "an empty member of an enum": declaring({"items": [{"enum": ["a", ""]}]}),
+}
+
+
+@pytest.mark.parametrize("form, body", FORMS.items())
+def test_a_form_is_open_that_the_page_does_not_show(form: str, body: dict[str, Any]) -> None:
+    assert form in forms(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        user("Hi."),
+        {"stop": "a"},
+        {"stop": ["a", "b"]},
+        {"messages": [{"role": "assistant"}, {"role": "assistant", "content": None}]},
+        {"messages": "Hi.", "stop": 3},
+        [],
+    ],
+)
+def test_what_the_page_shows_is_open_nowhere(body: Any) -> None:
+    assert forms(body) == frozenset()
+
+
+def test_a_call_and_a_schema_as_the_page_has_them_are_open_in_what_they_are_alone() -> None:
+    assert forms(calling({"type": "function"}, content="Hi.")) == {"call that is named 'a'"}
+    assert forms(declaring({"type": "object", "properties": {"a": {"enum": ["b"]}}})) == {"tools"}

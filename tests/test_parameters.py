@@ -1,6 +1,7 @@
 """What parameters do to an answer, at the edges."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,3 +57,36 @@ def test_metadata_is_judged_beside_every_good_answer_without_any() -> None:
     (group,) = CHECKS["parameters.metadata-same-shape"].groups([found], [control, found, good, *others])
 
     assert group == (found, control, good)
+
+
+def thinking(tokens: int, thoughts: int) -> dict[str, Any]:
+    return {
+        "prompt_tokens": 5,
+        "completion_tokens": tokens,
+        "total_tokens": 5 + tokens,
+        "completion_tokens_details": {"reasoning_tokens": thoughts},
+    }
+
+
+@pytest.mark.parametrize("tokens, thoughts, most", [(43, 40, 3), (44, 40, 4), (4, 0, 4), (0, 0, 0)])
+@pytest.mark.parametrize(
+    "requirement, above", [("parameters.max-tokens-kept", 0), ("parameters.max-tokens-cap-kept", 1)]
+)
+def test_thoughts_are_not_held_against_a_limit(
+    requirement: str, above: int, tokens: int, thoughts: int, most: int
+) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hi."}, "finish_reason": "length"}
+    body = {"status": "ok", "data": {"choices": [choice], "usage": thinking(tokens, thoughts)}}
+    exchange = answered(body, asked={"max_tokens": 3 + above})
+
+    found = [(each.expected, each.found) for each in CHECKS[requirement].find(exchange)]
+    assert found == ([("at most 3", str(most))] if most > 3 else [])
+
+
+@pytest.mark.parametrize("tokens, thoughts, most", [(43, 40, 3), (44, 40, 4), (4, 0, 4)])
+def test_thoughts_of_a_stream_are_not_held_against_a_limit(tokens: int, thoughts: int, most: int) -> None:
+    exchange = counting(USAGE, thinking(tokens, thoughts))
+    limited = replace(exchange, request=answered({}, asked={"stream": True, "max_tokens": 3}).request)
+
+    found = [each.found for each in CHECKS["parameters.max-tokens-kept"].find(limited)]
+    assert found == ([str(most)] if most > 3 else [])

@@ -31,9 +31,29 @@ def test_whoever_is_above_the_rate_needs_no_request_id() -> None:
 def test_what_cannot_be_read_may_be_refused_before_an_id_is_given() -> None:
     exchange = answered({"detail": "no JSON"}, status=400)
 
-    with pytest.raises(Unobservable, match="cannot be read"):
+    with pytest.raises(Unobservable, match="before it was read"):
         told("errors.request-id", replace(exchange, request=replace(exchange.request, body=b'{"model": ')))
     assert len(told("errors.request-id", exchange)) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_edge_that_is_busy_gives_no_id(status: int) -> None:
+    with pytest.raises(Unobservable, match=f"HTTP {status}"):
+        told("errors.request-id", answered({"message": "API rate limit exceeded"}, status=status))
+    assert len(told("errors.request-id", refused(code="MODEL_UNAVAILABLE", status=status, request_id=None))) == 1
+
+
+@pytest.mark.parametrize("kind, right", [("application/problem+json", True), ("text/json", False), ("json", False)])
+def test_an_error_is_of_json_by_name(kind: str, *, right: bool) -> None:
+    assert (told("errors.json", refused(kind=kind)) == []) is right
+
+
+@pytest.mark.parametrize("status, right", [(404, True), (400, True), (403, True), (399, False), (500, False)])
+def test_a_wrong_path_is_refused(status: int, *, right: bool) -> None:
+    control = completed("Hi.", probe="plain.greeting")
+    exchange = refused(status=status, probe="errors.wrong-path", control="plain.greeting")
+
+    assert (told("errors.wrong-path", exchange, control) == []) is right
 
 
 @pytest.mark.parametrize("holder", ["", "/", "$", "body"])

@@ -47,3 +47,11 @@ def test_a_stop_sequence_of_an_array_is_no_pattern(said: str) -> None:
     found = told("parameters.stop-array-stops", "1, 2, 3, 4, 5", said, stop=["4, ", ".2"], step=2)
 
     assert [each.found.rpartition(", as")[2] for each in found] == [' if ".2" were a pattern']
+
+
+def test_the_words_of_a_filter_are_no_text_to_stop_in() -> None:
+    first = completed("I only speak of banking.", reason="content_filter", probe="parameters.stopped")
+    again = completed("I only speak of banking.", asked={"stop": "nly"}, probe="parameters.stopped", step=1)
+
+    with pytest.raises(Unobservable, match="the filter's"):
+        list(CHECKS["parameters.stop-string-stops"].find(first, again))

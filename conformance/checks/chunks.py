@@ -145,17 +145,34 @@ def _arrivals(exchange: Exchange) -> list[float]:
     return [arrival(exchange, chunk.event.span[1]) for _, chunk in text_pieces(exchange)]
 
 
+def _thoughts(exchange: Exchange) -> list[float]:
+    """When each piece of what a model says beside its text had come."""
+    return [
+        arrival(exchange, chunk.event.span[1])
+        for chunk in undisturbed(exchange).chunks
+        if isinstance(delta := at(chunk.payload, "/choices/0/delta"), Mapping)
+        and any(value and isinstance(value, str) for name, value in delta.items() if name not in ("role", "content"))
+    ]
+
+
+_MANY: Final = 8
+"""Pieces that are enough to tell how they came."""
+
+
 @check("stream.not-in-one-burst", when=of(probes.COUNTING), probes=(probes.COUNTING,), groups=beside_control)
 def not_in_one_burst(exchange: Exchange, control: Exchange) -> Iterator[Violation]:
     """The chunks of a longer answer arrive spread over its time, as far as it is longer than a short one's."""
     arrivals = _arrivals(exchange)
-    if len(arrivals) < 8:
+    if len(arrivals) < _MANY:
         raise Unobservable(f"the answer came in {len(arrivals)} chunks, too few to tell")
     first, last = arrivals[0], arrivals[-1]
     if last - first >= SPREAD * last:
         return
     if len({round(moment / MOMENT) for moment in arrivals}) > len(arrivals) * APART:
         raise Unobservable(f"nothing for {first:.2f} s, then a chunk at a time: late, and fast from then on")
+    thoughts = _thoughts(exchange)
+    if len(thoughts) >= _MANY and first - thoughts[0] >= SPREAD * last:
+        raise Unobservable(f"the model thought aloud for {first - thoughts[0]:.2f} s, and wrote fast from then on")
     begun = min(_arrivals(control), default=last)
     if last - begun < TELLING:
         raise Unobservable(

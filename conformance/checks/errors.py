@@ -17,6 +17,11 @@ KEYS: Final = (plain.NO_KEY, plain.WRONG_KEY, plain.BARE_KEY, stream.WRONG_KEY, 
 AUTH_CODES: Final = ("AUTH_TOKEN_MISSING", "AUTH_TOKEN_INVALID")
 
 
+def spelt(name: str) -> str:
+    """A member's name, whatever the language of the server makes of it: `max_tokens`, `maxTokens` and `MaxTokens`."""
+    return name.replace("_", "").casefold()
+
+
 def beside(requirement: str, *probes: Probe, find: Callable[[Exchange], Iterator[Violation]]) -> Check:
     """A check of refusals that says nothing unless the same request without its defect is served."""
 

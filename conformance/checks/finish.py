@@ -1,7 +1,7 @@
 """Why the model stopped: page section "finish_reason values"."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from conformance.check import Group, Violation, beside_control, check, listed, of
@@ -67,6 +67,11 @@ def spent(exchange: Exchange) -> int:
 def has_calls(exchange: Exchange) -> bool:
     """Whether the message of an unstreamed answer has a tool call."""
     return bool(message(exchange).get("tool_calls"))
+
+
+def named(exchange: Exchange) -> bool:
+    """Whether one function was to be called: OpenAI's own answers give the reason stop then."""
+    return isinstance(asked(exchange, "/tool_choice"), Mapping)
 
 
 def cut_off(exchange: Exchange) -> str:
@@ -198,6 +203,8 @@ def tool_calls(exchange: Exchange) -> Iterator[Violation]:
     found = finish_reason(exchange)
     if why := cut_off(exchange):
         raise Unobservable(f"{why} cut the tool call off")
+    if named(exchange) and found == "stop":
+        raise Unobservable("a call that was asked for by name may end a turn")
     if found != "tool_calls":
         yield Violation(expected='"tool_calls"', found=shown(found), where=_where(exchange))
 

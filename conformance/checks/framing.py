@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from conformance import sse
@@ -143,11 +143,15 @@ def _foreign(frame: sse.Frame) -> str:
     return "" if kind in ("message", "error") else f"an event named {shown(kind)}"
 
 
+_BARE: Final[Sequence[Sequence[str]]] = ([], ["retry"], ["id", "retry"])
+"""The fields of a block without data that says when to come back, and from where."""
+
+
 def _dataless(frame: sse.Frame) -> str:
     if data_lines(frame):
         return "an event with empty data" if frame.event and not frame.event.data else ""
     fields = sorted({line.field.decode("utf-8", "replace") for line in frame.lines if line.field in FIELDS})
-    return f"a block of {', '.join(fields)} without data" if fields and fields != ["retry"] else ""
+    return f"a block of {', '.join(fields)} without data" if fields not in _BARE else ""
 
 
 FRAMES: Final = (

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from conformance.check import Check, Group, Violation, beside_control, check, listed
+from conformance.checks.errors import spelt
 from conformance.checks.request import busy, served
 from conformance.document import at, shown
 from conformance.exchange import Exchange
@@ -104,6 +105,8 @@ def _client_error(exchange: Exchange) -> None:
 
 def _as_validation(exchange: Exchange, defect: Defect) -> Iterator[Violation]:
     _client_error(exchange)
+    if defect.rule == "text":
+        raise Unobservable("a body that is no JSON may have a code of its own")
     if (code := error_code(exchange)) != "VALIDATION_ERROR":
         yield Violation(
             expected=f"VALIDATION_ERROR for {defect.pointer or 'the body'} ({defect.rule})",
@@ -122,7 +125,7 @@ def _named(exchange: Exchange, defect: Defect) -> Iterator[Violation]:
     names = [word for word in defect.pointer.split("/") if word and not word.isdigit()]
     if defect.rule == "required":
         names.append(defect.message.partition("'")[2].partition("'")[0])
-    if names and not any(name in field for name in names for field in fields):
+    if names and not any(spelt(name) in spelt(field) for name in names for field in fields):
         yield Violation(expected=f"a field of {'.'.join(names)}", found=shown(fields), where="/error/details")
 
 

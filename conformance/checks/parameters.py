@@ -8,7 +8,7 @@ from conformance.checks.errors import beside, mistaken, never_5xx
 from conformance.checks.finish import limit, written
 from conformance.checks.framing import streaming
 from conformance.checks.request import accepted, busy, served
-from conformance.checks.response import counts
+from conformance.checks.response import counts, thought
 from conformance.document import MISSING, at
 from conformance.exchange import Exchange
 from conformance.probes import parameters as probes
@@ -73,17 +73,25 @@ def streamed_usage(exchange: Exchange) -> list[tuple[Any, str]]:
     return found
 
 
+def _said(exchange: Exchange) -> int:
+    """The completion tokens that an unstreamed answer reports, but for its thoughts."""
+    return written(exchange) - thought(at(completion(exchange), "/usage"))
+
+
 @check("parameters.max-tokens-kept", when=legal, probes=(plain.CUT_SHORT, plain.LIMITED))
 def max_tokens_kept(exchange: Exchange) -> Iterator[Violation]:
-    """An answer has no more completion tokens than `max_tokens`; a stream that counts them neither."""
+    """An answer has no more completion tokens than `max_tokens`; a stream that counts them neither.
+
+    Of thoughts that a limit need not bound the page does not speak.
+    """
     if streamed(exchange):
         for usage, place in streamed_usage(exchange)[-1:]:
-            if (told := counts(usage)[1]) > limit(exchange):
+            if (told := counts(usage)[1] - thought(usage)) > limit(exchange):
                 yield Violation(expected=f"at most {limit(exchange)}", found=str(told), where=place)
-    elif written(exchange) > limit(exchange):
+    elif (told := _said(exchange)) > limit(exchange):
         yield Violation(
             expected=f"at most {limit(exchange)}",
-            found=str(written(exchange)),
+            found=str(told),
             where=ROOTS[exchange.profile] + "/usage/completion_tokens",
         )
 
@@ -172,10 +180,10 @@ BOUNDS: Final = (
 def max_tokens_cap_kept(exchange: Exchange) -> Iterator[Violation]:
     """An answer has no more completion tokens than the model's limit, which is one below what was asked."""
     cap = limit(exchange) - 1
-    if written(exchange) > cap:
+    if (told := _said(exchange)) > cap:
         yield Violation(
             expected=f"at most {cap}",
-            found=str(written(exchange)),
+            found=str(told),
             where=ROOTS[exchange.profile] + "/usage/completion_tokens",
         )
     elif written(exchange) < cap and finish_reason(exchange) != "length":

@@ -122,7 +122,7 @@ def _unique(requirement: str, pointer: str) -> Check:
     """No two answers share the value at a pointer."""
 
     def find(*exchanges: Exchange) -> Iterator[Violation]:
-        values: dict[str, str] = {}
+        values: dict[str, Exchange] = {}
         for exchange in exchanges:
             try:
                 value = at(completion(exchange), pointer)
@@ -130,14 +130,15 @@ def _unique(requirement: str, pointer: str) -> Check:
                 continue
             if not _is_text(value):
                 continue
-            if value in values:
+            first = values.setdefault(value, exchange)
+            # A cache gives a completion again to who asks the same again.
+            if first is not exchange and not (pointer == "/id" and first.request.body == exchange.request.body):
                 yield Violation(
-                    expected=f"another value than in {values[value]}",
+                    expected=f"another value than in {first.id}",
                     found=shown(value),
                     where=_place(exchange, pointer),
                     on=exchange.id,
                 )
-            values.setdefault(value, exchange.id)
         if len(values) == 0:
             raise Unobservable(f"no answer has a {pointer.rpartition('/')[2]}")
 
@@ -204,7 +205,7 @@ def content_not_empty(exchange: Exchange) -> Iterator[Violation]:
     if reason in ("length", "content_filter"):
         raise Unobservable(f"the tokens may have gone elsewhere than into text (finish_reason {shown(reason)})")
     _, counted, _ = counts(at(completion(exchange), "/usage"))
-    written = counted - _thought(at(completion(exchange), "/usage"))
+    written = counted - thought(at(completion(exchange), "/usage"))
     if written <= MUTE or set(message(exchange)) - {"role", "content"}:
         raise Unobservable(f"the model wrote nothing, or not in content ({counted} tokens)")
     yield Violation(
@@ -236,7 +237,7 @@ def counts(usage: Any) -> tuple[int, int, int]:
     return prompt, written, total
 
 
-def _thought(usage: Any) -> int:
+def thought(usage: Any) -> int:
     """The most tokens of thoughts that a member of `usage`, or of an object in it, tells of."""
     inner = [item for item in usage.values() if isinstance(item, Mapping)]
     told = (pair for each in (usage, *inner) for pair in each.items())

@@ -38,6 +38,8 @@ def _stopped(requirement: str, find: Callable[[str, str, Exchange], Iterator[Vio
     def every(*exchanges: Exchange) -> Iterator[Violation]:
         taken = {exchange.step: exchange for exchange in exchanges}
         unstopped = text(exchanges[0])
+        if finish_reason(exchanges[0]) == "content_filter":
+            raise Unobservable(f"the text that nothing stopped is the filter's: {shown(unstopped)}")
         shown_any = False
         reasons: list[str] = []
         for exchange in (taken[step] for step in steps if step in taken):

@@ -216,7 +216,9 @@ def forms(body: Any) -> frozenset[str]:
         parts = message.get("content") if isinstance(message, Mapping) else None
         for part in parts if isinstance(parts, list) else ():
             if isinstance(part, Mapping) and isinstance(kind := part.get("type"), str):
-                if kind != "text":
+                if kind == "text":
+                    found.add("text parts")
+                else:
                     payload = part.get(kind)
                     address = str((payload if isinstance(payload, Mapping) else part).get("url", ""))
                     scheme = address.partition(":")[0]
@@ -230,6 +232,8 @@ def _unshown(body: Mapping[str, Any]) -> Iterator[str]:
     """What the members of a request hold of which the page gives no example, and for which providers have limits."""
     if isinstance(stop := body.get("stop"), list) and len(stop) not in _STOPS:
         yield f"{len(stop)} stop sequences"
+    if any(map(_blank, stop if isinstance(stop, list) else [stop])):
+        yield "stop sequence of blanks"
     metadata = body.get("metadata")
     for value in metadata.values() if isinstance(metadata, Mapping) else ():
         if not isinstance(value, str):
@@ -242,9 +246,37 @@ def _unshown(body: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"tool without {name}" for name in ("description", "parameters") if name not in function)
         if len(str(function.get("description", ""))) > _LONG:
             yield "a long description of a tool"
-    calls = (call for message in _listed(body.get("messages")) for call in _listed(message.get("tool_calls")))
-    yield from (f"call that is named {call.get('id')!r}" for call in calls)
+        yield from _unshown_schemas(function.get("parameters"))
+    yield from _unshown_messages(body.get("messages"))
     yield from (f"U+0000 in {name}" for name, value in body.items() if "\\u0000" in json.dumps(value))
+
+
+def _unshown_messages(messages: Any) -> Iterator[str]:
+    """The same of its conversation."""
+    for message in _listed(messages):
+        calls = [*_listed(message.get("tool_calls"))]
+        yield from (f"call that is named {call.get('id')!r}" for call in calls)
+        yield from ("call without a type" for call in calls if "type" not in call)
+        if calls and message.get("content") is None:
+            yield "null beside calls" if "content" in message else "calls without content"
+        if _blank(message.get("content")):
+            yield "content of blanks"
+
+
+def _unshown_schemas(schema: Any) -> Iterator[str]:
+    """The same of a schema of arguments and of all within it."""
+    if isinstance(schema, Mapping):
+        if isinstance(schema.get("type"), list):
+            yield "a schema of several types"
+        if isinstance(named := schema.get("enum"), list) and "" in named:
+            yield "an empty member of an enum"
+    for inner in schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ():
+        yield from _unshown_schemas(inner)
+
+
+def _blank(text: Any) -> bool:
+    """Whether a text has nothing to see."""
+    return isinstance(text, str) and not any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
 def _listed(value: Any) -> Iterator[Mapping[str, Any]]:

@@ -41,7 +41,7 @@ TESTS: Final = {
     "checks/parameters": ("test_parameters.py",),
     "checks/refusals": ("test_refusals.py", "test_triggers.py"),
     "checks/request": ("test_triggers.py",),
-    **{f"checks/{name}": (f"test_{name}.py",) for name in ("stopping", "streamed_calls", "streamed_text")},
+    **{f"checks/{name}": (f"test_{name}.py",) for name in ("response", "stopping", "streamed_calls", "streamed_text")},
 }
 """The tests of a module's own, beside the checks that are judged by it."""
 ENOUGH: Final = ("sse", "baseline", "stability", "finding", "verdict")

@@ -13,6 +13,7 @@ from tests.miniatures import (
     chunks,
     conversation,
     counts,
+    deployed,
     endings,
     ends,
     errors,
@@ -65,6 +66,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
 
 VARIANTS: Final[tuple[Variant, ...]] = (
     *variants.VARIANTS,
+    *deployed.VARIANTS,
     *limits.VARIANTS,
     *stopping.VARIANTS,
     *pieces.VARIANTS,

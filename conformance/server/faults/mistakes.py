@@ -157,7 +157,7 @@ MISTAKES: Final = (
         does="answers 200 with its start page at every path",
         change=telling(NOT_FOUND, instead(200, HOME, "text/html")),
         red=("errors.wrong-path", "response.is-json", "errors.rate-limit-headers"),
-        says="status: HTTP 404; HTTP 200",
+        says="status: HTTP 404, or another 4xx; HTTP 200",
         wild=("F-CT-04",),
     ),
     Fault(
@@ -165,7 +165,7 @@ MISTAKES: Final = (
         does="says with 200 that there is nothing at a path",
         change=telling(NOT_FOUND, instead(200, b'{"error":"Unexpected endpoint or method."}')),
         red=("errors.wrong-path", "response.status-ok", "response.data-object", "errors.rate-limit-headers"),
-        says="status: HTTP 404; HTTP 200",
+        says="status: HTTP 404, or another 4xx; HTTP 200",
         wild=("F-CT-04",),
     ),
     Fault(
