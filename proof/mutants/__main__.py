@@ -36,6 +36,7 @@ TESTS: Final = {
     "clients": ("test_clients.py", "test_clients_differential.py"),
     "checks/garbling": ("test_garbling.py",),
     "checks/request": ("test_triggers.py",),
+    "checks/delivery": ("test_delivery.py",),
 }
 """The tests of a module's own, run before any check is judged by it."""
 ENOUGH: Final = ("sse", "baseline", "stability", "finding", "verdict")
