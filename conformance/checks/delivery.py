@@ -82,7 +82,8 @@ def _of_stream(exchange: Exchange) -> Delivered:
     if found.errors:
         return Delivered(failure=f"an error event: {shown(found.errors[0].payload)}", where=found.errors[0].where)
     if found.cut or not found.done:
-        return Delivered(failure=f"a stream without [DONE]{': ' + found.cut if found.cut else ''}", where="ending")
+        lack = f"a stream that broke off: {found.cut}" if found.cut else "a stream without [DONE]"
+        return Delivered(failure=lack, where="ending")
     try:
         told = tuple(
             ("".join(name for name in each.told("/function/name") if isinstance(name, str)), _parsed(each.arguments))
@@ -241,6 +242,8 @@ def garbled_not_relayed(exchange: Exchange) -> Iterator[Violation]:
         return
     if streamed(exchange):
         if not looks_streamed(exchange):
+            expected = f"an event stream or an HTTP error, of a backend that {scenario.does}"
+            yield Violation(expected=expected, found=found.failure)
             return
         known = {chunk.event.span for chunk in (*stream(exchange).chunks, *stream(exchange).errors)}
         for event in stream(exchange).events:

@@ -166,7 +166,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
         "resets the connection behind a whole stream",
         on(asking("scripted.text-plain"), cut(Ending.RESET)),
         "stream.text-exact",
-        says="reset",
+        says="ending: the backend's answer; a stream that broke off: reset",
     ),
     faulty(
         "tears the name of a function in two and loses its end",
@@ -238,6 +238,15 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
         on(asking("scripted.garbled-delta-null"), ended_by(b"")),
         "stream.garbled-not-relayed",
         says="ending: an error event or [DONE] after the answer of a backend that sends null for a delta; a stream",
+    ),
+    faulty(
+        "passes one document on as it is where a stream was asked for",
+        on(
+            asking("scripted.garbled-whole-for-stream"),
+            with_body(b'{"choices": [{"message": {"content": "So far, so good it is."}}]}', "application/json"),
+        ),
+        "stream.garbled-not-relayed",
+        says="an event stream or an HTTP error, of a backend that answers with one JSON document where a stream",
     ),
     faulty(
         "loses a word of a stream that it mends",
