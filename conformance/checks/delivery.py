@@ -12,7 +12,7 @@ from conformance.checks.tools import calls
 from conformance.document import MISSING, NotJson, at, parse, shown
 from conformance.exchange import Ending, Exchange
 from conformance.probes import scripted
-from conformance.reading.answers import answer, completion, media_type, message
+from conformance.reading.answers import ROOTS, answer, media_type, message
 from conformance.reading.requests import scenario_of, sent, streamed, unstreamed
 from conformance.reading.streams import Chunk, finish_reason, lasting, looks_streamed, stream, where
 from conformance.reading.witness import Unobservable
@@ -82,7 +82,8 @@ def _of_stream(exchange: Exchange) -> Delivered:
     if found.errors:
         return Delivered(failure=f"an error event: {shown(found.errors[0].payload)}", where=found.errors[0].where)
     if found.cut or not found.done:
-        return Delivered(failure=f"a stream without [DONE]{': ' + found.cut if found.cut else ''}", where="ending")
+        lack = f"a stream that broke off: {found.cut}" if found.cut else "a stream without [DONE]"
+        return Delivered(failure=lack, where="ending")
     try:
         told = tuple(
             ("".join(name for name in each.told("/function/name") if isinstance(name, str)), _parsed(each.arguments))
@@ -105,7 +106,6 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _of_document(exchange: Exchange) -> Delivered:
-    completion(exchange)
     content = message(exchange).get("content")
     try:
         told = tuple(
@@ -154,7 +154,7 @@ def _text_exact(requirement: str, *, in_stream: bool) -> Check:
             yield Violation(expected="the backend's answer", found=found.failure, where=found.where)
         elif found.text not in scenario.also:
             for expected, told in _difference(scenario.text, found.text):
-                yield Violation(expected=expected, found=told, where=_place(exchange))
+                yield Violation(expected=expected, found=told, where=_place(exchange, "message/content"))
 
     probes = scripted.played(Fate.DELIVERED, streamed=in_stream)
     meant = playing(Fate.DELIVERED)
@@ -162,8 +162,9 @@ def _text_exact(requirement: str, *, in_stream: bool) -> Check:
     return check(requirement, when=lambda exchange: asked(exchange) and meant(exchange), probes=probes)(find)
 
 
-def _place(exchange: Exchange) -> str:
-    return "whole" if streamed(exchange) else "/data/choices/0/message/content"
+def _place(exchange: Exchange, member: str) -> str:
+    """Where a member of the choice stands; a stream says it in many places."""
+    return "whole" if streamed(exchange) else f"{ROOTS[exchange.profile]}/choices/0/{member}"
 
 
 TEXTS: Final = (
@@ -212,11 +213,10 @@ def reason_exact(exchange: Exchange) -> Iterator[Violation]:
     if found.failure or not scenario.reason:
         raise Unobservable(f"there is no reason to compare: {found.failure or scenario.does}")
     if found.reason != scenario.reason:
-        pointer = "whole" if streamed(exchange) else "/data/choices/0/finish_reason"
         yield Violation(
             expected=f"{shown(scenario.reason)}, of a backend that {scenario.does}",
             found=shown(found.reason),
-            where=pointer,
+            where=_place(exchange, "finish_reason"),
         )
 
 
@@ -238,16 +238,21 @@ def exact_calls(exchange: Exchange) -> Iterator[Violation]:
 def garbled_not_relayed(exchange: Exchange) -> Iterator[Violation]:
     """What the backend garbled comes mended or as a failure that is told as one."""
     scenario, found = reached(exchange), delivered(exchange)
-    if served(exchange) and streamed(exchange) and looks_streamed(exchange):
+    if not served(exchange):
+        return
+    if streamed(exchange):
+        if not looks_streamed(exchange):
+            expected = f"an event stream or an HTTP error, of a backend that {scenario.does}"
+            yield Violation(expected=expected, found=found.failure)
+            return
         known = {chunk.event.span for chunk in (*stream(exchange).chunks, *stream(exchange).errors)}
         for event in stream(exchange).events:
             if event.span not in known and event.data.strip() not in ("", "[DONE]"):
                 yield Violation(expected="chunks of JSON", found=shown(event.data), where=where(event.span))
                 return
-        if found.where == "ending" or not found.failure:
-            yield from _unmended(scenario, found)
-    elif not found.failure:
-        yield from _unmended(scenario, found)
+        if stream(exchange).errors:
+            return
+    yield from _unmended(scenario, found)
 
 
 def _unmended(scenario: Scenario, found: Delivered) -> Iterator[Violation]:

@@ -24,6 +24,8 @@ from proof.mutants.trial import ROOT, SURVIVED, TIMEOUT, Killer, outcome, restin
 from tests.miniatures.settings import SETTINGS, Setting
 
 _VERDICTS: Final = ("test_verdict.py", "test_verdict_wants.py", "test_finding.py", "test_baseline.py")
+_CHECKS: Final = sorted(found.stem for found in ROOT.glob("conformance/checks/[!_]*.py"))
+_BESIDE: Final = {name: ("test_triggers.py",) for name in ("finish", "refusals", "request")}
 TESTS: Final = {
     "sse": ("test_sse.py",),
     "baseline": ("test_baseline.py",),
@@ -34,19 +36,16 @@ TESTS: Final = {
     "reading/witness": ("test_witness.py", "test_reading.py"),
     **{f"reading/{name}": ("test_reading.py",) for name in ("requests", "answers", "streams")},
     "clients": ("test_clients.py", "test_clients_differential.py"),
-    "checks/garbling": ("test_garbling.py",),
-    "checks/finish": ("test_finish.py", "test_triggers.py"),
-    "checks/generated": ("test_generated_checks.py",),
-    "checks/messages": ("test_messages.py",),
-    "checks/parameters": ("test_parameters.py",),
-    "checks/refusals": ("test_refusals.py", "test_triggers.py"),
-    "checks/request": ("test_triggers.py",),
-    **{f"checks/{name}": (f"test_{name}.py",) for name in ("response", "stopping", "streamed_calls", "streamed_text")},
+    **{
+        f"checks/{name}": tuple(
+            file for file in (f"test_{name}.py", *_BESIDE.get(name, ())) if (ROOT / "tests" / file).exists()
+        )
+        for name in _CHECKS
+    },
 }
 """The tests of a module's own, beside the checks that are judged by it."""
 ENOUGH: Final = ("sse", "baseline", "stability", "finding", "verdict")
 """Modules whose own tests must kill every mutant, though checks rest on them."""
-_CHECKS: Final = sorted(found.stem for found in ROOT.glob("conformance/checks/[!_]*.py"))
 MODULES: Final = tuple(dict.fromkeys((*TESTS, *(f"checks/{name}" for name in _CHECKS))))
 _PATIENCE: Final = (4, 10.0)
 """A mutant that takes this many times as long as the module unchanged, and these seconds more, is a timeout."""
