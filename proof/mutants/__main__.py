@@ -35,6 +35,7 @@ TESTS: Final = {
     **{f"reading/{name}": ("test_reading.py",) for name in ("requests", "answers", "streams")},
     "clients": ("test_clients.py", "test_clients_differential.py"),
     "checks/garbling": ("test_garbling.py",),
+    "checks/forwarding": ("test_forwarding.py",),
     "checks/request": ("test_triggers.py",),
 }
 """The tests of a module's own, run before any check is judged by it."""
