@@ -94,11 +94,7 @@ def _holds(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(_holds(found.get(name, MISSING), item) for name, item in wanted.items())
     if isinstance(wanted, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(wanted)
-            and all(_holds(a, b) for a, b in zip(found, wanted, strict=True))
-        )
+        return isinstance(found, list) and len(found) == len(wanted) and all(map(_holds, found, wanted))
     return bool(found == wanted)
 
 

@@ -99,6 +99,13 @@ def _reminding(document: Any) -> Any:
     return document | {"messages": [one | {"content": said}, *rest]}
 
 
+def _in_two_parts(message: Any) -> Any:
+    """A message as the client wrote it, where its parts were joined."""
+    if message["content"] != "Two zones:\nhere and there?":
+        return message
+    return message | {"content": [{"type": "text", "text": text} for text in message["content"].split("\n")]}
+
+
 def _in_an_empty_part(message: Any) -> Any:
     return message if message["content"] else message | {"content": [{"type": "text", "text": ""}]}
 
@@ -259,6 +266,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
 VARIANTS: Final[tuple[Variant, ...]] = (
     odd("sends what it was not asked for", on(HISTORY, saying(temperature=1, top_p=1, seed=7))),
     odd("adds members to the tools", on(FORWARDED, _with_tools(lambda tool: tool | {"x": 1}))),
+    odd("sends parts as they came", on(HISTORY, with_messages(_in_two_parts))),
     odd("writes an empty part where nothing is said", on(FORWARDED, with_messages(_in_an_empty_part))),
     odd("leaves out the text of messages that say nothing", on(FORWARDED, with_messages(_silent))),
     odd("writes the arguments of calls without blanks", on(FORWARDED, _with_calls(_without_blanks))),
