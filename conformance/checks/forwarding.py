@@ -62,7 +62,7 @@ def forwarded(exchange: Exchange) -> Iterator[Violation]:
         for name in ("temperature", "top_p", "seed", "stop"):
             if (wanted := asked(exchange, f"/{name}")) is not MISSING:
                 found = at(document, f"/{name}")
-                if _several(found, name) != _several(wanted, name):
+                if _several(found) != _several(wanted):
                     yield from _other(wanted, found, name)
         yield from _other_tools(exchange, document)
         limits = [told for name in _LIMITS if is_number(told := at(document, f"/{name}"))]
@@ -71,15 +71,14 @@ def forwarded(exchange: Exchange) -> Iterator[Violation]:
             yield from _other(most, limits[0] if limits else MISSING, "max_tokens")
 
 
-def _several(value: Any, name: str) -> Any:
-    return [value] if name == "stop" and isinstance(value, str) else value
+def _several(value: Any) -> Any:
+    """A text, which only a stop sequence is, as the list of it."""
+    return [value] if isinstance(value, str) else value
 
 
 def _other_tools(exchange: Exchange, document: Any) -> Iterator[Violation]:
     wanted, found = asked(exchange, "/tools"), at(document, "/tools")
     choice, chosen = asked(exchange, "/tool_choice"), at(document, "/tool_choice")
-    if choice is MISSING:
-        return
     one = [tool for tool in wanted if at(tool, "/function/name") == at(choice, "/function/name")]
     alone, none = bool(one) and _holds(found, one), choice == "none" and found in (MISSING, None, [])
     if not (alone or none or _holds(found, wanted)):
@@ -95,11 +94,7 @@ def _holds(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(_holds(found.get(name, MISSING), item) for name, item in wanted.items())
     if isinstance(wanted, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(wanted)
-            and all(_holds(a, b) for a, b in zip(found, wanted, strict=True))
-        )
+        return isinstance(found, list) and len(found) == len(wanted) and all(map(_holds, found, wanted))
     return bool(found == wanted)
 
 
@@ -129,17 +124,22 @@ def max_tokens_cap_sent(exchange: Exchange) -> Iterator[Violation]:
             )
 
 
-_ROLES: Final = {"developer": "system"}
-"""The newer name of a role that a backend may know it by."""
+def _messages(document: Any) -> Sequence[Any]:
+    found = at(document, "/messages")
+    return found if isinstance(found, list) else ()
 
 
-def _texts(message: Any) -> list[str] | None:
-    """The texts of a message, each part by itself; nothing for one that says more than text."""
+def _parts(message: Any) -> list[Any]:
+    """What a message says, in parts; one of calls may say nothing, by null, an empty text or no member at all."""
     content = at(message, "/content")
-    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-    if any(at(part, "/type") != "text" for part in parts):
-        return None
-    return [str(at(part, "/text")) for part in parts]
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": "" if content is MISSING else content or ""}]
+
+
+def _texts(message: Any) -> list[str]:
+    """The texts of a message, each part by itself."""
+    return [str(at(part, "/text")) for part in _parts(message)]
 
 
 def _frame(message: Any) -> tuple[Any, ...]:
@@ -149,7 +149,8 @@ def _frame(message: Any) -> tuple[Any, ...]:
         (at(call, "/id"), at(call, "/function/name"), _arguments(at(call, "/function/arguments")))
         for call in (calls if isinstance(calls, list) else ())
     ]
-    return _ROLES.get(role, role) if isinstance(role, str) else role, told, at(message, "/tool_call_id")
+    known = "system" if role == "developer" else role  # the newer name, which a backend may know it by
+    return known, told, at(message, "/tool_call_id")
 
 
 def _count(found: Any, wanted: Sequence[Any]) -> int:
@@ -157,23 +158,23 @@ def _count(found: Any, wanted: Sequence[Any]) -> int:
 
     A system message may say more, since the gateway may write its own rules into it.
     """
-    role, calls, answered = frame = _frame(found)
+    if any(at(part, "/type") != "text" for part in _parts(found)):
+        return 0  # what was sent is text and nothing else
+    role, *_ = frame = _frame(found)
+    # Those with calls, and those that answer one, have no neighbour with the same.
     run = list(takewhile(lambda each: _frame(each) == frame, wanted))
-    told, texts = _texts(found), [_texts(each) for each in run]
-    if told is None or None in texts[:1]:
-        return int(bool(run) and at(found, "/content") == at(run[0], "/content"))
-    most = min(len(run), 1) if calls or answered is not MISSING else len(run)
-    for count in range(most, 0, -1):
-        pieces = [text for each in texts[:count] for text in each or ()]
-        if told == pieces or _in_order(pieces, "\n".join(told), more=role == "system"):
+    within = "\n".join(_texts(found))
+    for count in range(len(run), 0, -1):
+        pieces = [text for each in run[:count] for text in _texts(each)]
+        if _in_order(pieces, within, more=role == "system"):
             return count
     return 0
 
 
-def _in_order(texts: Sequence[str], within: str, *, more: bool) -> bool:
+def _in_order(texts: list[str], within: str, *, more: bool) -> bool:
     """Whether texts stand in another, with blanks between them at most, or with more around them where that may be."""
     if len(texts) < 2 and not more:
-        return within == "".join(texts)
+        return texts == [within]
     for text in filter(None, texts):
         before, found, within = within.partition(text)
         if not found or (before.strip() and not more):
@@ -200,12 +201,11 @@ def _missing(wanted: Sequence[Any], found: Sequence[Any]) -> Any:
 def messages_forwarded(exchange: Exchange) -> Iterator[Violation]:
     """Every message reaches the backend, in its order; others may stand among them."""
     for document in _each(exchange):
-        found = at(document, "/messages")
-        lost = _missing(asked(exchange, "/messages"), found if isinstance(found, list) else [])
+        lost = _missing(asked(exchange, "/messages"), _messages(document))
         if lost is not MISSING:
             yield Violation(
                 expected=f"the message {shown(lost)} at the backend, in its place",
-                found=shown(found),
+                found=shown(at(document, "/messages")),
                 where="request /messages",
             )
 
@@ -245,9 +245,10 @@ def image_proxied(exchange: Exchange) -> Iterator[Violation]:
     """Each base64 image reaches the backend as an address that serves it; the proxy may write it anew."""
     if not served(exchange) and not exchange.arrivals:
         raise Unobservable(f"the model takes no such image: {answer(exchange)}")
+    reached(exchange)
     images = list(_images(sent(exchange)))
-    for arrival, document in zip(exchange.arrivals, _each(exchange), strict=True):
-        addresses = list(_addresses(document))[-len(images) :]  # others may stand before them
+    for arrival in exchange.arrivals:
+        addresses = list(_addresses(_received(arrival)))[-len(images) :]  # others may stand before them
         if len(addresses) != len(images) or not all(each.startswith(("http://", "https://")) for each in addresses):
             yield Violation(
                 expected=f"an address of each of {len(images)} images at the backend",
@@ -260,7 +261,7 @@ def image_proxied(exchange: Exchange) -> Iterator[Violation]:
             if fetch is None or not fetch.status:
                 why = fetch.detail if fetch else "it did not try"
                 raise Inconclusive(f"the backend could not fetch the image: {why}")
-            another = fetch.body != image and (fetch.body in images or not _is_whole(fetch.body))
+            another = fetch.body != image and (fetch.body in images or not is_whole(fetch.body))
             if fetch.status != 200 or another:
                 yield Violation(
                     expected="the image, whole, at its address",
@@ -269,7 +270,7 @@ def image_proxied(exchange: Exchange) -> Iterator[Violation]:
                 )
 
 
-def _is_whole(data: bytes) -> bool:
+def is_whole(data: bytes) -> bool:
     """Whether bytes begin and end as an image does in the forms that the web knows: PNG, JPEG, GIF, WebP, AVIF."""
     if data.startswith(b"RIFF"):
         return data[8:12] == b"WEBP" and int.from_bytes(data[4:8], "little") + 8 <= len(data)
@@ -278,18 +279,15 @@ def _is_whole(data: bytes) -> bool:
 
 
 def _addresses(document: Any) -> Iterator[str]:
-    messages = at(document, "/messages")
-    for message in messages if isinstance(messages, list) else ():
-        content = at(message, "/content")
-        for part in content if isinstance(content, list) else ():
+    for message in _messages(document):
+        for part in _parts(message):
             if isinstance(url := at(part, "/image_url/url"), str):
                 yield url
 
 
 def _images(document: Any) -> Iterator[bytes]:
-    for message in at(document, "/messages"):
-        content = at(message, "/content")
-        for part in content if isinstance(content, list) else ():
+    for message in _messages(document):
+        for part in _parts(message):
             if isinstance(data := at(part, "/image_base64/data"), str):
                 yield base64.b64decode(data)
 

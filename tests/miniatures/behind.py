@@ -78,11 +78,13 @@ def with_messages(edit: Callable[[Any], Any]) -> One:
     return asked_of_it(lambda document: document | {"messages": [edit(each) for each in document["messages"]]})
 
 
-def _without(*names: str) -> One:
+def without(*names: str) -> One:
+    """Some members are not in the document at the backend."""
     return asked_of_it(lambda document: {name: value for name, value in document.items() if name not in names})
 
 
-def _saying(**members: Any) -> One:
+def saying(**members: Any) -> One:
+    """Some members of the document at the backend are these."""
     return asked_of_it(lambda document: document | members)
 
 
@@ -132,54 +134,54 @@ def told_as(status: int, code: str, *, but: tuple[str, ...] = (), of: tuple[str,
 
 
 def _mismatched(name: str, member: str, value: Any, says: str) -> Miniature:
-    return faulty(name, on(_FORWARDED, _saying(**{member: value})), "parameters.forwarded", says=says)
+    return faulty(name, on(_FORWARDED, saying(**{member: value})), "parameters.forwarded", says=says)
 
 
 MINIATURES: Final[tuple[Miniature, ...]] = (
     faulty(
         "drops the limit",
-        on(_FORWARDED, _without("max_tokens")),
+        on(_FORWARDED, without("max_tokens")),
         "parameters.forwarded",
         says="request /max_tokens: max_tokens 64 at the backend, as sent; nothing",
     ),
-    _mismatched("raises the limit", "max_tokens", 65, "max_tokens 64"),
+    _mismatched("raises the limit", "max_tokens", 65, "max_tokens 64 at the backend, as sent; 65"),
     _mismatched("sends top_p as a string", "top_p", "0.5", "top_p 0.5"),
     _mismatched("sends one of two stop sequences", "stop", ["ZEBRA\n"], "stop"),
-    _mismatched("sends no tools", "tools", [], "tools"),
+    _mismatched("sends no tools", "tools", [], "request /tools: tools [{"),
     _mismatched("forces a call", "tool_choice", "required", 'tool_choice "auto"'),
     faulty(
         "drops half of the metadata",
-        on(_FORWARDED, _saying(metadata={"ticket": "T-1"})),
+        on(_FORWARDED, saying(metadata={"ticket": "T-1"})),
         "parameters.metadata-forwarded",
-        says="metadata",
+        says='request /metadata: metadata {"ticket": "T-1", "who"',
     ),
     faulty(
         "takes zero for nothing",
-        on(_ZEROS, _without("temperature", "seed")),
+        on(_ZEROS, without("temperature", "seed")),
         "parameters.forwarded",
         says="request /temperature: temperature 0 at the backend, as sent; nothing",
     ),
     faulty(
         "spreads a stop sequence into its letters",
-        on(_ZEROS, _saying(stop=list("ZEBRA"))),
+        on(_ZEROS, saying(stop=list("ZEBRA"))),
         "parameters.forwarded",
         says='stop "ZEBRA"',
     ),
     faulty(
         "forgets that no tool is to be called",
-        on(_ZEROS, _without("tool_choice")),
+        on(_ZEROS, without("tool_choice")),
         "parameters.forwarded",
         says='tool_choice "none"',
     ),
     faulty(
         "names no function",
-        on(_NAMING, _saying(tool_choice="required")),
+        on(_NAMING, saying(tool_choice="required")),
         "parameters.forwarded",
         says='tool_choice {"type": "function"',
     ),
     faulty(
         "leaves a required call to the model",
-        on(asking("scripted.forwarded-texts"), _without("tool_choice")),
+        on(asking("scripted.forwarded-texts"), without("tool_choice")),
         "parameters.forwarded",
         says='tool_choice "required"',
     ),
@@ -195,7 +197,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
             ),
         ),
         "messages.forwarded",
-        says="One thing more.",
+        says='request /messages: the message {"role": "user", "content": "One thing more."}',
     ),
     faulty(
         "writes a number of a call as a double",
@@ -215,7 +217,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
             ),
         ),
         "multimodal.image-proxied",
-        says="the image, whole, at its address; HTTP 200",
+        says="request /messages: the image, whole, at its address; HTTP 200",
     ),
     faulty(
         "sends one of two images",
@@ -228,17 +230,17 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
             ),
         ),
         "multimodal.image-proxied",
-        says="an address of each of 2 images",
+        says="request /messages: an address of each of 2 images",
     ),
     faulty(
         "asks for the limit plus one",
-        on(asking("scripted.capped"), _saying(max_tokens=513)),
+        on(asking("scripted.capped"), saying(max_tokens=513)),
         "parameters.max-tokens-cap-sent",
-        says="a limit of 512 tokens or less at the backend; 513",
+        says="request /max_tokens: a limit of 512 tokens or less at the backend; 513",
     ),
     faulty(
         "asks for no limit at all",
-        on(asking("scripted.capped"), _without("max_tokens")),
+        on(asking("scripted.capped"), without("max_tokens")),
         "parameters.max-tokens-cap-sent",
         says="none",
     ),
@@ -255,13 +257,13 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
             received(lambda each: replace(each, body=each.body + b" quince-harbour-7741")),
         ),
         "messages.nothing-carried-over",
-        says="at the backend",
+        says='request /messages: nothing of the conversation before; "quince-harbour-7741" at the backend',
     ),
     faulty(
         "sends the key on",
         on(asking("scripted.bare"), received(lambda each: replace(each, key_forwarded=True))),
         "auth.key-not-forwarded",
-        says="the key at the backend",
+        says="request: a request without the client's key; the key at the backend",
     ),
     faulty(
         "serves no image at its address",
@@ -478,9 +480,9 @@ VARIANTS: Final[tuple[Variant, ...]] = (
             ),
         ),
     ),
-    odd("leaves out the choice of tools that is no choice", on(_FORWARDED, _without("tool_choice"))),
-    odd("leaves out tools that none of is to be called", on(_ZEROS, _without("tool_choice", "tools"))),
-    odd("writes one stop sequence as a list", on(_ZEROS, _saying(stop=["ZEBRA"]))),
+    odd("leaves out the choice of tools that is no choice", on(_FORWARDED, without("tool_choice"))),
+    odd("leaves out tools that none of is to be called", on(_ZEROS, without("tool_choice", "tools"))),
+    odd("writes one stop sequence as a list", on(_ZEROS, saying(stop=["ZEBRA"]))),
     odd(
         "sends the named tool alone, and asks for any",
         on(
@@ -489,7 +491,7 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         ),
     ),
     odd("joins neighbours of one role", on(asking("scripted.forwarded-texts"), asked_of_it(_joined))),
-    odd("passes no metadata on", on(_FORWARDED, _without("metadata")), "parameters.metadata-forwarded"),
+    odd("passes no metadata on", on(_FORWARDED, without("metadata")), "parameters.metadata-forwarded"),
     odd(
         "writes its rules into the system message, as the developer",
         on(
@@ -536,7 +538,7 @@ VARIANTS: Final[tuple[Variant, ...]] = (
     ),
     odd(
         "sends a lower limit than it was asked for",
-        on(asking("scripted.capped"), _saying(max_tokens=100)),
+        on(asking("scripted.capped"), saying(max_tokens=100)),
     ),
     odd(
         "has stopped asking a backend that fails too often",
