@@ -34,6 +34,9 @@ TESTS: Final = {
     "reading/witness": ("test_witness.py", "test_reading.py"),
     **{f"reading/{name}": ("test_reading.py",) for name in ("requests", "answers", "streams")},
     "clients": ("test_clients.py", "test_clients_differential.py"),
+    "checks/codes": ("test_codes.py",),
+    "checks/deaths": ("test_deaths.py",),
+    "checks/ending": ("test_ending.py",),
     "checks/garbling": ("test_garbling.py",),
     "checks/request": ("test_triggers.py",),
 }

@@ -10,7 +10,7 @@ from conformance.evidence import Evidence
 from conformance.finding import Finding, Verdict, judged
 from conformance.requirement import catalogue
 from tests import miniatures
-from tests.miniatures import behind, generated
+from tests.miniatures import behind, died, generated
 from tests.miniatures.innocent import innocent
 from tests.miniatures.model import Miniature
 from tests.miniatures.variants import Variant
@@ -59,8 +59,8 @@ BEHIND: Final = Setting(
     name="from both sides",
     observed=behind.observed,
     checks=SCRIPTED,
-    miniatures=behind.MINIATURES,
-    variants=behind.VARIANTS,
+    miniatures=(*behind.MINIATURES, *died.MINIATURES),
+    variants=(*behind.VARIANTS, *died.VARIANTS),
 )
 GENERATED: Final = Setting(
     name="with generated requests",
