@@ -11,7 +11,6 @@ from conformance.document import MISSING, at, shown
 from conformance.exchange import Ending, Exchange
 from conformance.probes import failures
 from conformance.probes import stream as probes
-from conformance.reading.answers import body
 from conformance.reading.requests import scenario_of
 from conformance.reading.streams import Chunk, finish_reason, lasting, stream, undisturbed, where
 from conformance.reading.witness import Inconclusive, Unobservable
@@ -241,7 +240,6 @@ def sound_before_error(exchange: Exchange) -> Iterator[Violation]:
             return
         if event.type == "message" and event.data.strip() != "[DONE]" and event.span not in whole:
             yield Violation(expected="a whole chunk", found=shown(event.data), where=where(event.span))
-    body(exchange)
 
 
 CHECKS: Final = listed(globals())

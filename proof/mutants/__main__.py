@@ -25,7 +25,7 @@ from tests.miniatures.settings import SETTINGS, Setting
 
 _VERDICTS: Final = ("test_verdict.py", "test_verdict_wants.py", "test_finding.py", "test_baseline.py")
 _CHECKS: Final = sorted(found.stem for found in ROOT.glob("conformance/checks/[!_]*.py"))
-_BESIDE: Final = {name: ("test_triggers.py",) for name in ("finish", "refusals", "request")}
+_BESIDE: Final = dict.fromkeys(("finish", "refusals", "request"), ("test_triggers.py",))
 TESTS: Final = {
     "sse": ("test_sse.py",),
     "baseline": ("test_baseline.py",),

@@ -264,6 +264,27 @@ FAILURES: Final = (
         says="a data line after `event: error`; nothing",
     ),
     faulty(
+        "names the error event after its data, and leaves out a space",
+        on(DYING, _error(b'data: {"code":"BACKEND_ERROR","message":"gone"}\nevent:error\n\n')),
+        "stream.error-line",
+        "stream.error-data-next",
+        says='event: error; "event:error"',
+    ),
+    faulty(
+        "names the error event last, and writes in Latin-1",
+        on(DYING, _error(b'data: {"code":"BACKEND_ERROR","message":"G\xfcnther is gone"}\nid: 5\nevent: error\n\n')),
+        "stream.error-line",
+        "stream.error-data-next",
+        "stream.utf8",
+        says='event: error; "data: {',
+    ),
+    faulty(
+        "tells of a failure twice, and gives its code once",
+        on(DYING, _error(ERROR + b'event: error\ndata: {"message":"gone"}\n\n')),
+        "stream.error-code",
+        says='`code`; {"message": "gone"}',
+    ),
+    faulty(
         "puts an id in Latin-1 into the error event",
         on(DYING, _error(ERROR.replace(b"\ndata", b"\nid: \xfc\ndata"))),
         "stream.error-data-next",

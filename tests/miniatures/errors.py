@@ -102,6 +102,12 @@ FORM: Final = (
         "errors.code-form",
         says="/error/code: upper",
     ),
+    faulty(
+        "calls what it cannot read a bad request, in words",
+        on(BROKEN, with_status(400), with_json("/error/code", "Bad Request")),
+        "errors.code-form",
+        says='/error/code: upper snake case; "Bad Request"',
+    ),
     faulty("words its details", but(SEED, DETAILS, "seed is wrong"), "errors.details-form", says='"seed is wrong"'),
     faulty(
         "maps its details",

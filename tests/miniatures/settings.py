@@ -10,7 +10,7 @@ from conformance.evidence import Evidence
 from conformance.finding import Finding, Verdict, judged
 from conformance.requirement import catalogue
 from tests import miniatures
-from tests.miniatures import behind, delivered, forwarded, generated
+from tests.miniatures import behind, delivered, died, forwarded, generated
 from tests.miniatures.innocent import innocent
 from tests.miniatures.model import Miniature
 from tests.miniatures.variants import Variant
@@ -59,8 +59,8 @@ BEHIND: Final = Setting(
     name="from both sides",
     observed=behind.observed,
     checks=SCRIPTED,
-    miniatures=(*behind.MINIATURES, *delivered.MINIATURES, *forwarded.MINIATURES),
-    variants=(*behind.VARIANTS, *delivered.VARIANTS, *forwarded.VARIANTS),
+    miniatures=(*behind.MINIATURES, *delivered.MINIATURES, *died.MINIATURES, *forwarded.MINIATURES),
+    variants=(*behind.VARIANTS, *delivered.VARIANTS, *died.VARIANTS, *forwarded.VARIANTS),
 )
 GENERATED: Final = Setting(
     name="with generated requests",
