@@ -36,7 +36,7 @@ def error_for_every_death(exchange: Exchange) -> Iterator[Violation]:
     On the other surface nothing is promised of how a failure is told; it must not end like a success.
     """
     scenario = reached(exchange)
-    if not served(exchange):
+    if head(exchange).status >= 400:
         return
     if not looks_streamed(exchange):
         yield Violation(expected=f"an event stream or an HTTP error, {_how(scenario)}", found=answer(exchange))
@@ -127,7 +127,7 @@ _NAMES: Final = frozenset(probe.name for probe in _AT_ONCE)
 def failure_before_first_token(exchange: Exchange) -> Iterator[Violation]:
     """A backend that fails before it begins a stream is an HTTP error."""
     scenario = reached(exchange)
-    if served(exchange):
+    if head(exchange).status < 400:
         yield Violation(expected=f"an HTTP error, {_how(scenario)}", found=answer(exchange), where="status")
 
 

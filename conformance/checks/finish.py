@@ -14,7 +14,7 @@ from conformance.exchange import Exchange
 from conformance.probes import failures, parameters, plain, stopping, tools
 from conformance.probes import stream as streams
 from conformance.reading.answers import ROOTS, answer, completion, head, message
-from conformance.reading.requests import asked, legal, unstreamed
+from conformance.reading.requests import asked, legal, streamed, unstreamed
 from conformance.reading.streams import finish_reason, streamed_text, text, undisturbed
 from conformance.reading.witness import Inconclusive, Unobservable
 
@@ -216,16 +216,21 @@ def tool_calls_means_calls(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(expected="a tool call in the message", found="none", where=_where(exchange))
 
 
-@check("finish.content-filter", when=of(failures.CONTENT_FILTER), probes=(failures.CONTENT_FILTER,))
+@check(
+    "finish.content-filter",
+    when=of(failures.CONTENT_FILTER, failures.FILTERED_STREAM),
+    probes=(failures.CONTENT_FILTER, failures.FILTERED_STREAM),
+)
 def content_filter(exchange: Exchange) -> Iterator[Violation]:
-    """An answer stopped by the safety filter is a 200 with the reason content_filter."""
+    """An answer stopped by the safety filter is a 200 with the reason content_filter, streamed or not."""
     brought_about(exchange)
     if busy(exchange):
         raise Unobservable(f"the target was busy: {answer(exchange)}")
     if head(exchange).status != 200:
         yield Violation(expected="HTTP 200", found=answer(exchange), where="status")
     elif finish_reason(exchange) != "content_filter":
-        yield Violation(expected='"content_filter"', found=shown(finish_reason(exchange)), where=_where(exchange))
+        where = "whole" if streamed(exchange) else _where(exchange)
+        yield Violation(expected='"content_filter"', found=shown(finish_reason(exchange)), where=where)
 
 
 def _reasons(exchange: Exchange) -> list[tuple[Any, str]]:

@@ -197,7 +197,7 @@ def _misread(found: str, plain: str) -> str:
 
 
 ACCEPTED: Final = (
-    accepted("request.minimal-body", plain.MINIMAL),
+    accepted("request.minimal-body", plain.MINIMAL, stream.MINIMAL),
     accepted("request.documented-example", plain.DOCUMENTED),
     understood("request.raw-utf8", plain.RAW_UTF8, twin=plain.ESCAPED),
     understood("request.escaped-unicode", plain.ESCAPED, twin=plain.RAW_UTF8),

@@ -15,6 +15,13 @@ CONTENT_FILTER = plain.GREETING.sent(
     "failures.content-filter", "An answer that the safety filter stops.", trigger="content_filter", may_fail=True
 )
 
+FILTERED_STREAM = stream.GREETING.sent(
+    "failures.content-filter-streamed",
+    "A stream that the safety filter stops.",
+    trigger="content_filter",
+    may_fail=True,
+)
+
 
 def _brought(trigger: str, asks: str) -> Probe:
     return plain.GREETING.sent(f"failures.{trigger.replace('_', '-')}", asks, trigger=trigger, may_fail=True)
@@ -36,4 +43,4 @@ REFUSALS = (
     MODEL_ACCESS_DENIED,
 )
 
-PROBES = (DIES_MID_STREAM, CONTENT_FILTER, *REFUSALS)
+PROBES = (DIES_MID_STREAM, CONTENT_FILTER, FILTERED_STREAM, *REFUSALS)

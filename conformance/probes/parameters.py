@@ -73,12 +73,12 @@ CHOICE_NAMED = TOOLS.but(
 )
 ALL_TOGETHER = TOOLS.but(
     "parameters.all-together",
-    "All eleven members at once.",
+    "All eleven members at once, streamed.",
     temperature=0.5,
     top_p=0.9,
     stop=["END"],
     seed=7,
-    stream=False,
+    stream=True,
     tool_choice="auto",
     metadata={"purpose": "conformance"},
 )

@@ -67,13 +67,10 @@ def _user(text: str) -> dict[str, Any]:
     return {"role": "user", "content": text}
 
 
-def _showing(text: str, image: str) -> dict[str, Any]:
-    """A message with a text and an image in base64."""
-    source = {"data": image, "media_type": "image/png"}
-    return {
-        "role": "user",
-        "content": [{"type": "text", "text": text}, {"type": "image_base64", "image_base64": source}],
-    }
+def _showing(text: str, *images: str) -> dict[str, Any]:
+    """A message with a text and images in base64."""
+    shown = [{"type": "image_base64", "image_base64": {"data": image, "media_type": "image/png"}} for image in images]
+    return {"role": "user", "content": [{"type": "text", "text": text}, *shown]}
 
 
 def _playing(scenario: str, *before: Any, **members: Any) -> dict[str, Any]:
@@ -169,8 +166,8 @@ ZEROS = Probe(
         ),
     ),
 )
-LONG: Final = "".join(f"Line {number} of the minutes of the harbour.\n" for number in range(250))
-"""Some 10,000 characters."""
+LONG: Final = "".join(f"Line {number} of the minutes of the harbour: 港の議事録。\n" for number in range(200))
+"""Some 12,000 bytes, whose characters lie across the edges of whatever blocks they are read in."""
 HISTORY = Probe(
     name="scripted.forwarded-history",
     asks="A long conversation with parts, two calls in one turn and a long text, streamed, which names a function.",
@@ -267,7 +264,7 @@ LEAVING = Probe(
 )
 IMAGE = Probe(
     name="scripted.image",
-    asks="Two images as base64, one of them in an earlier turn, which the backend looks at.",
+    asks="Three images as base64, one of them in an earlier turn, which the backend looks at.",
     steps=(
         Step(
             body={
@@ -275,7 +272,11 @@ IMAGE = Probe(
                 "messages": [
                     _showing("What is this?", media.one_colour(20, 20, 220)),
                     {"role": "assistant", "content": "A colour."},
-                    _showing(f"Play {cue('request-images')} now.", media.one_colour(220, 20, 20)),
+                    _showing(
+                        f"Play {cue('request-images')} now.",
+                        media.one_colour(220, 20, 20),
+                        media.one_colour(20, 160, 20),
+                    ),
                 ],
             }
         ),

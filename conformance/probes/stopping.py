@@ -35,7 +35,8 @@ STOPPED = Probe(
         _count(),
         _count(stop=_excerpt(4)),
         _count(stop=[_LATE, _excerpt(3), _PATTERN, _LATER]),
-        *(_count(stop=_excerpt(length), stream=True) for length in (2, 6)),
+        _count(stop=_excerpt(2), stream=True),
+        _count(stop=[_LATE, _excerpt(6)], stream=True),
     ),
 )
 STRING, ARRAY, *STREAMED = range(1, len(STOPPED.steps))

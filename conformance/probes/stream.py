@@ -15,6 +15,8 @@ ACCEPT_JSON = GREETING.sent(
     headers=(("Accept", "application/json"),),
 )
 
+MINIMAL = GREETING.but("stream.minimal", "The same without max_tokens, as the page's example.", without="max_tokens")
+
 COUNTING = GREETING.but(
     "stream.counting",
     "A longer answer, so that it comes in pieces.",
@@ -63,7 +65,7 @@ TWO_CALLS = TOOL_CALL.but(
     "stream.two-calls",
     "A question about the weather in two cities, and the clock wanted by name, streamed.",
     messages=[{"role": "user", "content": "What's the weather in Zürich and Bern?"}],
-    tools=[parameters.WEATHER_TOOL, parameters.CLOCK_TOOL],
+    tools=[parameters.CLOCK_TOOL, parameters.WEATHER_TOOL],
     tool_choice=parameters.CLOCK_CHOICE,
     max_tokens=160,
 )
@@ -73,4 +75,4 @@ TALKS = (GREETING, NO_ACCEPT, SPACED, ACCEPT_JSON, COUNTING, MULTILINGUAL, END_M
 
 REFUSED = (WRONG_KEY, NO_KEY, NO_MESSAGES, UNKNOWN_MODEL, STOP_OBJECT, TEMPERATURE_ABOVE)
 
-PROBES = (*TALKS, *REFUSED, TOOL_CALL, TWO_CALLS, CHOICE_NONE)
+PROBES = (*TALKS, MINIMAL, *REFUSED, TOOL_CALL, TWO_CALLS, CHOICE_NONE)

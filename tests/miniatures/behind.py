@@ -230,7 +230,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
             ),
         ),
         "multimodal.image-proxied",
-        says="request /messages: an address of each of 2 images",
+        says="request /messages: an address of each of 3 images",
     ),
     faulty(
         "asks for the limit plus one",

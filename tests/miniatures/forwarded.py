@@ -234,7 +234,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
         "sends its images as data",
         on(SHOWN, _at_addresses(lambda _: "data:image/png;base64,iVBORw0KGgo=")),
         "multimodal.image-proxied",
-        says='of 2 images at the backend; ["data:image/png',
+        says='of 3 images at the backend; ["data:image/png',
     ),
     faulty(
         "sends no image, and then fails",
@@ -242,7 +242,7 @@ MINIATURES: Final[tuple[Miniature, ...]] = (
         "multimodal.image-proxied",
         "response.text-exact",
         "stream.text-exact",
-        says="request /messages: an address of each of 2 images at the backend; no image",
+        says="request /messages: an address of each of 3 images at the backend; no image",
     ),
     faulty(
         "serves half of an image",

@@ -255,14 +255,14 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "sends the images of the last message alone",
         _with_messages(_without_old_images),
         "multimodal.image-proxied",
-        says="an address of each of 2 images",
+        says="an address of each of 3 images",
     ),
     fault(
         "inlines-images-of-streams",
         "sends images on as base64 where a stream is asked for",
         _proxied(_inline),
         "multimodal.image-proxied",
-        says="an address of each of 2 images",
+        says="an address of each of 3 images",
         when=streamed_behind,
     ),
     fault(
@@ -277,7 +277,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "sends images on as base64",
         _proxied(_inline),
         "multimodal.image-proxied",
-        says="an address of each of 2 images",
+        says="an address of each of 3 images",
     ),
     fault(
         "halves-images",
