@@ -222,10 +222,15 @@ def tool_calls_means_calls(exchange: Exchange) -> Iterator[Violation]:
     probes=(failures.CONTENT_FILTER, failures.FILTERED_STREAM),
 )
 def content_filter(exchange: Exchange) -> Iterator[Violation]:
-    """An answer stopped by the safety filter is a 200 with the reason content_filter, streamed or not."""
+    """An answer stopped by the safety filter is a 200 with the reason content_filter, streamed or not.
+
+    That there is a stream, and a reason in it, are requirements of their own.
+    """
     brought_about(exchange)
-    if busy(exchange):
-        raise Unobservable(f"the target was busy: {answer(exchange)}")
+    if busy(exchange) or (streamed(exchange) and head(exchange).status >= 400):
+        raise Unobservable(f"the target was busy, or streams nothing of the kind: {answer(exchange)}")
+    if streamed(exchange) and finish_reason(exchange) in (MISSING, "length"):
+        raise Unobservable(f"the filter did not end the stream ({shown(finish_reason(exchange))})")
     if head(exchange).status != 200:
         yield Violation(expected="HTTP 200", found=answer(exchange), where="status")
     elif finish_reason(exchange) != "content_filter":

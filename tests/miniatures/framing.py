@@ -94,6 +94,7 @@ WHOLE: Final = (
         on(streams, refused(501, "NOT_IMPLEMENTED")),
         "parameters.stream-true",
         "stream.status",
+        "parameters.all-together",
         says="status: an event stream; HTTP 501 NOT_IMPLEMENTED",
         unseen=(*ALL_STREAMS, "auth.refused-before-stream", "request.no-accept-needed"),
     ),

@@ -358,7 +358,7 @@ MINIATURES: Final = (
         "streams a call of what nobody declared",
         on(CHOSEN, with_chunk(CALL + NAME, "get_rocket")),
         "tools.stream-name-declared",
-        says='get_weather or get_time; "get_rocket"',
+        says='get_time or get_weather; "get_rocket"',
         unseen=("tools.stream-calls-when-named",),
     ),
     faulty(

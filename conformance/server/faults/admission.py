@@ -126,14 +126,14 @@ FAULTS: Final[tuple[Fault, ...]] = (
         id="stream-false-refused",
         does="takes no stream but true",
         change=refusing(_value("stream", lambda value: value is False), "stream"),
-        red=("parameters.stream-false", "parameters.all-together"),
+        red=("parameters.stream-false",),
         says="stream: not supported",
     ),
     Fault(
         id="stream-refused",
         does="has no streams, and refuses to make one",
         change=refusing(streams, "stream", status=501, code="NOT_IMPLEMENTED"),
-        red=("parameters.stream-true", "stream.status"),
+        red=("parameters.stream-true", "stream.status", "parameters.all-together"),
         says="HTTP 501 NOT_IMPLEMENTED",
         unseen=(
             "stream.",

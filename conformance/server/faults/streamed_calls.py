@@ -274,7 +274,7 @@ NAMES: Final = (
         does="streams the second of two calls without a name",
         change=in_parts(second, NAME, GONE),
         red=("tools.stream-name-declared",),
-        says='get_weather or get_time; ""',
+        says='get_time or get_weather; ""',
     ),
 )
 
