@@ -1,5 +1,6 @@
 """How an answer ends, at the edges: what is a limit reached, and what only looks like one."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from conformance.checks import CHECKS, finish
 from conformance.finding import Finding, Verdict, judged
 from conformance.requirement import catalogue
-from tests.exchanges import completed, streamed
+from tests.exchanges import DONE, answered, completed, streamed
 
 
 def found(requirement: str, *exchanges: Any) -> Finding:
@@ -106,3 +107,38 @@ def test_a_stream_that_ends_within_a_character_was_cut_off() -> None:
 )
 def test_a_stream_that_may_have_ended_by_itself_shows_nothing(texts: tuple[str, ...], control: tuple[str, ...]) -> None:
     assert short_stream(*texts, control=control) is Verdict.INCONCLUSIVE
+
+
+CALL = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+NAMED = {
+    "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {}}}],
+    "tool_choice": {"type": "function", "function": {"name": "f"}},
+}
+
+
+def called(choice: Any, *, profile: str, reason: str = "stop") -> list[Verdict]:
+    """What is said of the reason of a call, unstreamed and streamed."""
+    asked = NAMED | {"tool_choice": choice}
+    message = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": reason}]}
+    whole = answered(body if profile == "openai" else {"status": "ok", "data": body}, asked=asked, profile=profile)
+    chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [CALL]}, "finish_reason": reason}]}
+    data = b"data: " + json.dumps(chunk).encode() + b"\n\n" + DONE
+    stream = answered(data, asked=asked | {"stream": True}, kind="text/event-stream", profile=profile)
+    return [found("finish.tool-calls", whole).verdict, found("tools.stream-reason", stream).verdict]
+
+
+@pytest.mark.parametrize(
+    "choice, profile, verdict",
+    [
+        (NAMED["tool_choice"], "openai", Verdict.INCONCLUSIVE),
+        (NAMED["tool_choice"], "native", Verdict.FAIL),
+        ("required", "openai", Verdict.FAIL),
+        ("required", "native", Verdict.FAIL),
+    ],
+)
+def test_a_call_that_was_asked_for_by_name_may_end_a_turn_on_the_other_surface(
+    choice: Any, profile: str, verdict: Verdict
+) -> None:
+    assert called(choice, profile=profile) == [verdict, verdict]
+    assert called(choice, profile=profile, reason="tool_calls") == [Verdict.PASS, Verdict.PASS]

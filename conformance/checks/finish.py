@@ -69,9 +69,9 @@ def has_calls(exchange: Exchange) -> bool:
     return bool(message(exchange).get("tool_calls"))
 
 
-def named(exchange: Exchange) -> bool:
-    """Whether one function was to be called: OpenAI's own answers give the reason stop then."""
-    return isinstance(asked(exchange, "/tool_choice"), Mapping)
+def may_stop_with_calls(exchange: Exchange) -> bool:
+    """Whether one function was to be called on OpenAI's surface, whose own answers give the reason stop then."""
+    return exchange.profile == "openai" and isinstance(asked(exchange, "/tool_choice"), Mapping)
 
 
 def cut_off(exchange: Exchange) -> str:
@@ -203,7 +203,7 @@ def tool_calls(exchange: Exchange) -> Iterator[Violation]:
     found = finish_reason(exchange)
     if why := cut_off(exchange):
         raise Unobservable(f"{why} cut the tool call off")
-    if named(exchange) and found == "stop":
+    if found == "stop" and may_stop_with_calls(exchange):
         raise Unobservable("a call that was asked for by name may end a turn")
     if found != "tool_calls":
         yield Violation(expected='"tool_calls"', found=shown(found), where=_where(exchange))

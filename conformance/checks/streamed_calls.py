@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from conformance.check import Violation, check, listed, of
-from conformance.checks.finish import cut_off, named
+from conformance.checks.finish import cut_off, may_stop_with_calls
 from conformance.checks.tools import declared, must_call
 from conformance.document import MISSING, NotJson, at, is_integer, parse, shown
 from conformance.exchange import Exchange
@@ -197,7 +197,7 @@ def stream_reason(exchange: Exchange) -> Iterator[Violation]:
     """A stream with tool calls gives the reason tool_calls."""
     _deltas(exchange)
     found = finish_reason(exchange)
-    if found is MISSING or cut_off(exchange) or (named(exchange) and found == "stop"):
+    if found is MISSING or cut_off(exchange) or (found == "stop" and may_stop_with_calls(exchange)):
         raise Unobservable(f"the stream's reason is {shown(found)}")
     if found != "tool_calls":
         yield Violation(expected='"tool_calls"', found=shown(found))

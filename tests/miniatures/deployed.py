@@ -1,15 +1,12 @@
 """Odd servers as deployments have them: gateways, frameworks and providers that keep the page in their own way."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from conformance.exchange import Exchange, Piece
-from conformance.reading.requests import asked
 from conformance.server.changes import put
 from tests.miniatures.framing import COUNTING
-from tests.miniatures.reasons import REASON
 from tests.miniatures.variants import THOUGHT, Variant, odd
 from tests.miniatures.wire import (
     answers,
@@ -23,15 +20,10 @@ from tests.miniatures.wire import (
     with_body,
     with_chunk,
     with_header,
-    with_json,
     with_status,
 )
 
 FORBIDDEN: Final = b'{"message":"Missing Authentication Token"}'
-
-
-def _naming(exchange: Exchange) -> bool:
-    return isinstance(asked(exchange, "/tool_choice"), Mapping)
 
 
 def _thinking(document: Any) -> Any:
@@ -78,19 +70,6 @@ VARIANTS: Final[tuple[Variant, ...]] = (
                     "completion_tokens_details": {"reasoning_tokens": 299},
                 },
             ),
-        ),
-    ),
-    odd(
-        "ends its turn with the call that was asked for by name",
-        on(
-            lambda exchange: answers(exchange) and _naming(exchange), with_json("/data/choices/0/finish_reason", "stop")
-        ),
-    ),
-    odd(
-        "ends its turn with the call that was asked for by name, streamed",
-        on(
-            lambda exchange: streams(exchange) and _naming(exchange),
-            with_chunk(REASON, lambda reason: reason and "stop"),
         ),
     ),
     odd("names members as its language does", on(refusals, rewritten(_of_a_language))),
