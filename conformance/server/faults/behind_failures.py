@@ -186,6 +186,15 @@ FAULTS: Final[tuple[Fault, ...]] = (
         when=whole_behind,
     ),
     fault(
+        "leads-elsewhere",
+        "redirects who asked for a stream when its backend failed",
+        failing(lambda failure: replace(failure, status=302)),
+        "stream.failure-before-first-token",
+        "stream.error-for-every-death",
+        says="status: an HTTP error, of a backend that",
+        when=streamed_behind,
+    ),
+    fault(
         "one-code-for-all",
         "calls every failure of its backend an internal error",
         _named("INTERNAL_ERROR", 500, lambda _: True),

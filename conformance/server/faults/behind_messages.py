@@ -39,6 +39,11 @@ def _otherwise(edit: Callable[[str], str]) -> Change:
     return _with_messages(lambda messages: tuple(map(edited, messages)))
 
 
+def _in_blocks(text: str) -> str:
+    data = text.encode("utf-8", "surrogatepass")
+    return "".join(data[place : place + 1024].decode("utf-8", "replace") for place in range(0, len(data), 1024))
+
+
 def _last_of_each(role: str) -> Change:
     """The last of each run of messages of one role."""
 
@@ -176,6 +181,13 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "cuts-long-texts",
         "sends 4,000 characters of a text",
         _otherwise(lambda text: text[:4000]),
+        "messages.forwarded",
+        says="Line 0 of the minutes",
+    ),
+    fault(
+        "decodes-block-by-block",
+        "reads a text in blocks of 1,024 bytes and decodes each by itself",
+        _otherwise(_in_blocks),
         "messages.forwarded",
         says="Line 0 of the minutes",
     ),
