@@ -11,7 +11,7 @@ from conformance.generate.asked import AGAIN, DEFECT
 from conformance.probe import Probe
 from tests.exchanges import answered, completed
 
-CONTROL = "generated.valid-1"
+CONTROL = "plain.greeting"
 
 
 def run(body: bytes, *, profile: str = "native") -> list[Exchange]:

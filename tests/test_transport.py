@@ -373,3 +373,11 @@ def test_no_answer_whatever_makes_the_transport_raise(noise: bytes, where: int, 
 
     assert received.ended in {Ending.COMPLETE, Ending.RESET, Ending.NOT_HTTP}
     assert to_json(recorded(received))
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "/llm", "/llm/"])
+def test_another_path_lies_behind_the_targets_own_url(prefix: str) -> None:
+    step = replace(ASK, path="/v1/inference/no-such-endpoint")
+    asked = outgoing(step, target=target(f"http://127.0.0.1:1{prefix}"), key=KEY, earlier=())
+
+    assert asked.url == f"http://127.0.0.1:1{prefix.rstrip('/')}/v1/inference/no-such-endpoint"
