@@ -227,7 +227,7 @@ def content_filter(exchange: Exchange) -> Iterator[Violation]:
     That there is a stream, and a reason in it, are requirements of their own.
     """
     brought_about(exchange)
-    if busy(exchange) or (streamed(exchange) and head(exchange).status >= 400):
+    if busy(exchange) or (streamed(exchange) and head(exchange).status != 200):
         raise Unobservable(f"the target was busy, or streams nothing of the kind: {answer(exchange)}")
     if streamed(exchange) and finish_reason(exchange) in (MISSING, "length"):
         raise Unobservable(f"the filter did not end the stream ({shown(finish_reason(exchange))})")

@@ -285,14 +285,14 @@ FAULTS: Final[tuple[Fault, ...]] = (
         id="stop-array-ignored",
         does="does not look at a stop that is an array",
         change=only(_stop_is(list), stops_become(lambda _: ())),
-        red=("parameters.stop-array-stops", "parameters.stop-excluded"),
+        red=("parameters.stop-array-stops", "parameters.stop-excluded", "parameters.stop-in-stream"),
         says="nothing after ",
     ),
     Fault(
         id="stop-array-first-only",
         does="obeys the first member of stop alone",
         change=stops_become(lambda stop: stop[:1]),
-        red=("parameters.stop-array-stops", "parameters.stop-excluded"),
+        red=("parameters.stop-array-stops", "parameters.stop-excluded", "parameters.stop-in-stream"),
         says="nothing after ",
     ),
     Fault(
@@ -306,7 +306,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         id="stop-array-joined",
         does="joins the members of stop to one sequence",
         change=only(_stop_is(list), stops_become(lambda stop: ("".join(stop),))),
-        red=("parameters.stop-array-stops", "parameters.stop-excluded"),
+        red=("parameters.stop-array-stops", "parameters.stop-excluded", "parameters.stop-in-stream"),
         says="nothing after ",
     ),
     Fault(
