@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from conformance.checks import CHECKS, finish
+from conformance.exchange import Exchange
 from conformance.finding import Finding, Verdict, judged
 from conformance.requirement import catalogue
 from tests.exchanges import DONE, answered, completed, streamed
@@ -23,6 +24,7 @@ def test_what_cut_an_answer_off_is_told_by_its_reason(reason: Any, ended: str) -
     assert finish.cut_off(completed("Hi.", reason=reason)) == ended
 
 
+FILTERED = ("failures.content-filter", "failures.content-filter-streamed")
 COUNTS = {"plain.limited": (24, 100), "parameters.long-over-cap": (512, 2000), "parameters.stopped": (48, 40)}
 
 
@@ -142,3 +144,26 @@ def test_a_call_that_was_asked_for_by_name_may_end_a_turn_on_the_other_surface(
 ) -> None:
     assert called(choice, profile=profile) == [verdict, verdict]
     assert called(choice, profile=profile, reason="tool_calls") == [Verdict.PASS, Verdict.PASS]
+
+
+def filtered(exchange: Exchange) -> Finding:
+    return found("finish.content-filter", exchange)
+
+
+@pytest.mark.parametrize("status", [201, 302, 400, 401, 500])
+def test_a_filtered_answer_is_a_200_and_a_stream_of_another_status_is_judged_elsewhere(status: int) -> None:
+    assert filtered(completed("", reason="content_filter", status=status, probe=FILTERED[0])).verdict is Verdict.FAIL
+    assert filtered(streamed("", status=status, probe=FILTERED[1])).verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_reason_of_the_filter_is_missed_where_it_should_stand() -> None:
+    whole, stream = completed("Hi.", probe=FILTERED[0]), streamed("Hi.", probe=FILTERED[1])
+
+    assert [each.where for _, each in filtered(whole).violations] == ["/data/choices/0/finish_reason"]
+    assert [each.where for _, each in filtered(stream).violations] == ["whole"]
+
+
+@pytest.mark.parametrize("reason", [None, "length"])
+def test_a_stream_that_the_filter_did_not_end_shows_nothing_of_it(reason: str | None) -> None:
+    assert filtered(streamed("Hi.", reason=reason, probe=FILTERED[1])).verdict is Verdict.INCONCLUSIVE
+    assert filtered(streamed("Hi.", reason="content_filter", probe=FILTERED[1])).verdict is Verdict.PASS
