@@ -108,7 +108,7 @@ def test_an_image_that_the_backend_could_not_fetch_is_undecided_and_says_why(
     fetches: tuple[Fetch, ...], why: str
 ) -> None:
     part = {"type": "image_url", "image_url": {"url": "http://x/1"}}
-    body = json.dumps({"messages": [{"role": "user", "content": [part, part]}]}).encode()
+    body = json.dumps({"messages": [{"role": "user", "content": [part] * 3}]}).encode()
     told = found("multimodal.image-proxied", exchange("scripted.image", arrival(body, *fetches)))
 
     assert told.verdict is Verdict.INCONCLUSIVE
