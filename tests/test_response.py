@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from conformance.checks import CHECKS
+from conformance.checks import CHECKS, response
 from conformance.exchange import Exchange
+from conformance.reading.witness import Unobservable
 from tests.exchanges import answered
 
 
@@ -24,3 +25,25 @@ def test_a_cache_gives_a_completion_again_to_who_asks_the_same(requirement: str,
     assert shared(first, again) == ([] if cached else ["again"])
     assert shared(first, other) == ["other"]
     assert shared(first, given("b", "Hi.", probe="again")) == []
+
+
+@pytest.mark.parametrize(
+    "usage, most",
+    [
+        ({"reasoning_tokens": 4}, 4),
+        ({"details": {"reasoning_tokens": 4, "thinking": 9}}, 9),
+        ({"reasoning_tokens": None, "thoughts": "many", "thinking_tokens": -3}, 0),
+        ({"completion_tokens": 7, "details": {"cached": 3}}, 0),
+    ],
+)
+def test_thoughts_are_counted_where_they_are_counts(usage: dict[str, Any], most: int) -> None:
+    assert response.thought(usage) == most
+
+
+def test_the_snippets_do_not_read_calls() -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    body = {"status": "ok", "data": {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}}
+
+    with pytest.raises(Unobservable, match="tool calls"):
+        list(CHECKS["response.documented-clients-read-it"].find(answered(body)))

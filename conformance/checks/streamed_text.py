@@ -124,7 +124,7 @@ def _losses(exchange: Exchange) -> Iterator[Violation]:
         near = shown("".join(pieces[max(0, place - 4) : place + 3]))
         found = f"{near}: {shown(gone)} is lost " + ("between two chunks" if place else "at the beginning")
         yield Violation(expected="the whole count", found=found, where=written[place][1].where)
-    elif pieces and finish_reason(exchange) == "stop" and re.search(r"\d,[ \t]*\Z", "".join(pieces)):
+    elif re.search(r"\d,[ \t]*\Z", "".join(pieces)) and finish_reason(exchange) == "stop":
         found = f"{shown(''.join(pieces[-4:]))} at its end, and the reason stop"
         yield Violation(expected="the whole count", found=found, where=written[-1][1].where)
 

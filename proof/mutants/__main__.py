@@ -25,7 +25,10 @@ from tests.miniatures.settings import SETTINGS, Setting
 
 _VERDICTS: Final = ("test_verdict.py", "test_verdict_wants.py", "test_finding.py", "test_baseline.py")
 _CHECKS: Final = sorted(found.stem for found in ROOT.glob("conformance/checks/[!_]*.py"))
-_BESIDE: Final = dict.fromkeys(("finish", "refusals", "request"), ("test_triggers.py",))
+_BESIDE: Final = {
+    **dict.fromkeys(("finish", "refusals", "request"), ("test_triggers.py",)),
+    "streamed_calls": ("test_finish.py",),
+}
 TESTS: Final = {
     "sse": ("test_sse.py",),
     "baseline": ("test_baseline.py",),
