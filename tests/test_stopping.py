@@ -29,6 +29,7 @@ def test_the_characters_of_a_stop_sequence_stop_nothing_by_themselves() -> None:
 
 def test_blanks_before_a_character_do_not_hide_that_it_stopped_the_answer() -> None:
     assert len(string("x a bxxbc, d", "x a", stop="bc")) == 1
+    assert len(string("x a bxxbc, d", "x a ", stop="bc")) == 1
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
