@@ -191,7 +191,7 @@ def test_what_a_round_did_not_ask_for_stands_as_the_first_answered_it() -> None:
 
 def test_what_no_two_answers_may_share_is_compared_over_all_rounds() -> None:
     exchanges = rounds(innocent().exchanges, innocent().exchanges)
-    found = judged(catalogue()["response.id-unique"], CHECKS["response.id-unique"], exchanges)
+    found = judged(catalogue()["response.request-id-unique"], CHECKS["response.request-id-unique"], exchanges)
 
     assert found.verdict is Verdict.FAIL
     assert {identity.partition("+")[2] for identity, _ in found.violations} == {"2"}

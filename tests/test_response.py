@@ -10,8 +10,11 @@ from conformance.reading.witness import Unobservable
 from tests.exchanges import answered
 
 
-def given(own: str, question: str, **members: Any) -> Exchange:
-    body = {"status": "ok", "data": {"id": own, "_meta": {"request_id": own}}}
+def given(own: str, question: str, *, created: int = 1, latency: int = 1, **members: Any) -> Exchange:
+    body = {
+        "status": "ok",
+        "data": {"id": own, "created": created, "_meta": {"request_id": own, "latency_ms": latency}},
+    }
     return answered(body, asked={"messages": [{"role": "user", "content": question}]}, **members)
 
 
@@ -20,10 +23,11 @@ def test_a_cache_gives_a_completion_again_to_who_asks_the_same(requirement: str,
     def shared(*exchanges: Exchange) -> list[str]:
         return [each.on for each in CHECKS[requirement].find(*exchanges)]
 
-    first, again, other = given("a", "Hi."), given("a", "Hi.", probe="again"), given("a", "Why?", probe="other")
+    first, again = given("a", "Hi."), given("a", "Hi.", latency=9, probe="again")
 
     assert shared(first, again) == ([] if cached else ["again"])
-    assert shared(first, other) == ["other"]
+    assert shared(first, given("a", "Why?", probe="other")) == ["other"]
+    assert shared(first, given("a", "Hi.", created=2, probe="later")) == ["later"]
     assert shared(first, given("b", "Hi.", probe="again")) == []
 
 
