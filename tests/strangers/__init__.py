@@ -94,7 +94,6 @@ STRANGERS: Final = (
             "auth.wrong-refused",
             "auth.scheme-needed",
             "errors.wrong-path",
-            "response.id-unique",
             "response.request-id-unique",
         ),
     ),
