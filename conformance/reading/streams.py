@@ -102,10 +102,8 @@ def _is_error(chunk: Chunk, profile: str) -> bool:
 
 
 def _is_meant(chunk: Chunk) -> bool:
-    """Whether an event is one of the answer's: that it should have no name is a requirement of its own."""
-    if chunk.event.type == "message":
-        return chunk.payload is not MISSING
-    return chunk.event.type != "error" and at(chunk.payload, "/choices") is not MISSING
+    """Whether an event that tells of no failure is one of the answer's: its name is a requirement of its own."""
+    return (chunk.payload if chunk.event.type == "message" else at(chunk.payload, "/choices")) is not MISSING
 
 
 def data_lines(frame: sse.Frame) -> tuple[sse.Line, ...]:
