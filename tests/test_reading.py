@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from conformance.document import MISSING
 from conformance.exchange import Ending, Exchange, Piece, Request, Response
-from conformance.reading import answers, requests, streams
+from conformance.reading import answers, requests, streams, witness
 from conformance.reading.witness import Inconclusive, Unobservable
 
 CUT_BY_US = [Ending.TIMEOUT, Ending.DEADLINE, Ending.TOO_LARGE, Ending.INTERRUPTED]
@@ -138,7 +138,8 @@ def test_a_reading_does_not_mix_up_exchanges_when_it_forgets() -> None:
         assert [answers.document(exchange) for exchange in exchanges] == list(range(100))
 
 
-def test_a_reading_lets_go_of_what_it_read_long_ago() -> None:
+def test_a_reading_lets_go_of_what_it_read_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness, "_MOST_REMEMBERED", 2**22)
     exchange = answered(b"{}")
     held = sys.getrefcount(exchange)
     answers.document(exchange)
